@@ -22,9 +22,9 @@ from minikube_py.profiles import Profile
 from minikube_py.reasons import IMAGE_BUILD, IMAGE_LOAD, Failure
 
 _COMPRESSIONS: tuple[tuple[bytes, Callable[[Path], IO[bytes]] | None], ...] = (
-    (b"\x1f\x8b", lambda path: gzip.open(path, "rb")),
-    (b"BZh", lambda path: bz2.open(path, "rb")),
-    (b"\xfd7zXZ", lambda path: lzma.open(path, "rb")),
+    (b"\x1f\x8b", lambda path: gzip.open(path, "rb")),  # noqa: SIM115 - closed by the caller
+    (b"BZh", lambda path: bz2.open(path, "rb")),  # noqa: SIM115 - closed by the caller
+    (b"\xfd7zXZ", lambda path: lzma.open(path, "rb")),  # noqa: SIM115 - closed by the caller
     (b"\x28\xb5\x2f\xfd", None),  # zstd: the zstd program
 )
 _REF_NAME = "org.opencontainers.image.ref.name"

@@ -85,7 +85,7 @@ def _read(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise Failure(KUBECONFIG, f"{file} can't be read: {error}") from error
     try:
-        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}  # noqa: S506 - both are safe
     except yaml.YAMLError as error:
         raise Failure(KUBECONFIG, f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(document, dict) or any(not isinstance(document.get(key) or [], list) for key in _LISTS):

@@ -33,7 +33,7 @@ _NAME = re.compile(r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """TCP ports of one profile, on loopback but for `apiserver` (also on the node address) and `kubelet` (only there)."""
+    """TCP ports of one profile: on loopback, `apiserver` also on the node address, `kubelet` only there."""
 
     apiserver: int = 8443
     etcd: int = 2379

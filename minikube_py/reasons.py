@@ -24,7 +24,7 @@ class Reason:
     advice: str
 
 
-class Failure(Exception):
+class Failure(Exception):  # noqa: N818 - the word for it everywhere in the launcher
     """A failure with a known reason.
 
     Args:

@@ -141,6 +141,8 @@ def start(profile: Profile) -> None:
             f"supervisord did not start: {(result.stderr or result.stdout).strip()}",
             log=profile.logs / "supervisor.log",
         )
+    # supervisord sleeps a second before its first look at its programs; being spoken to wakes it.
+    _call(profile, "getState")
 
 
 class _SocketConnection(HTTPConnection):
@@ -154,7 +156,7 @@ class _SocketConnection(HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _call(profile: Profile, method: str, *arguments: Any) -> Any:
+def _call(profile: Profile, method: str, *arguments: str | bool) -> Any:
     import xmlrpc.client
 
     connection = _SocketConnection(str(profile.run_directory / "supervisor.sock"))
@@ -189,7 +191,7 @@ def states(profile: Profile) -> list[ProgramState]:
 def stop_program(profile: Profile, name: str) -> None:
     """End one program and keep it ended (it need not run)."""
     try:
-        _call(profile, "stopProcess", name, True)
+        _call(profile, "stopProcess", name, True)  # noqa: FBT003 - XML-RPC has no names
     except Failure as failure:
         if "NOT_RUNNING" not in failure.message:
             raise
@@ -197,7 +199,7 @@ def stop_program(profile: Profile, name: str) -> None:
 
 def start_program(profile: Profile, name: str) -> None:
     """Start one program that was stopped."""
-    _call(profile, "startProcess", name, False)
+    _call(profile, "startProcess", name, False)  # noqa: FBT003 - XML-RPC has no names
 
 
 def stop(profile: Profile) -> None:

@@ -107,9 +107,7 @@ def adaptations() -> list[str]:
     found = []
     capabilities = int(_status_field("CapBnd"), 16)
     if not capabilities >> 24 & 1:  # CAP_SYS_RESOURCE
-        found.append(
-            "no CAP_SYS_RESOURCE: containers keep this host's limits, OOM scores below our own are raised to it"
-        )
+        found.append("no CAP_SYS_RESOURCE: containers keep this host's limits and our OOM score")
     if Path("/sys/fs/cgroup/memory").is_dir() and Path("/sys/fs/cgroup/unified").is_dir():
         found.append("hybrid cgroups: containers use the version 1 hierarchies")
     return found
