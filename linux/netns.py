@@ -1,0 +1,134 @@
+"""Namespaces without a process: made in a thread, pinned by a bind mount, entered for one function call.
+
+A thread that has unshared can't come back for sure, so it is thrown away; the bind mount keeps the namespace.
+"""
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from linux import mounts
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_FLAGS = {
+    "mnt": 0x00020000,
+    "cgroup": 0x02000000,
+    "uts": 0x04000000,
+    "ipc": 0x08000000,
+    "user": 0x10000000,
+    "pid": 0x20000000,
+    "net": 0x40000000,
+}
+_T = TypeVar("_T")
+
+
+def unshare(*kinds: str) -> None:
+    """Give the calling thread new namespaces (`net`, `ipc`, `uts`, `mnt`, …).
+
+    Raises:
+        OSError: naming the kinds.
+    """
+    flags = 0
+    for kind in kinds:
+        flags |= _FLAGS[kind]
+    if _LIBC.unshare(flags):
+        number = ctypes.get_errno()
+        raise OSError(number, f"unshare {','.join(kinds)}: {os.strerror(number)}")
+
+
+def setns(descriptor: int, kind: str = "net") -> None:
+    """Move the calling thread into a namespace.
+
+    Raises:
+        OSError: if it is none of that kind, or the move is not allowed.
+    """
+    if _LIBC.setns(descriptor, _FLAGS[kind]):
+        number = ctypes.get_errno()
+        raise OSError(number, f"setns {kind}: {os.strerror(number)}")
+
+
+def _in_thread(work: Callable[[], _T]) -> _T:
+    outcome: list[_T] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:  # noqa: BLE001 - carried over to the caller
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="namespace")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+def pin_namespaces(paths: Mapping[str, str], prepare: Callable[[], None] | None = None) -> None:
+    """Make new namespaces and pin each at a path.
+
+    Args:
+        paths: Kind (`net`, `ipc`, `uts`) to the file it is bound on; the file is made.
+        prepare: Called inside the new namespaces before they are pinned (set a hostname, sysctls).
+
+    Raises:
+        OSError: nothing stays pinned then.
+    """
+
+    def work() -> None:
+        unshare(*paths)
+        if prepare is not None:
+            prepare()
+        thread = threading.get_native_id()
+        pinned = []
+        try:
+            for kind, path in paths.items():
+                os.close(os.open(path, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o444))
+                pinned.append(path)
+                mounts.mount(f"/proc/self/task/{thread}/ns/{kind}", path, flags=mounts.MS_BIND)
+        except OSError:
+            for path in pinned:
+                unpin(path)
+            raise
+
+    _in_thread(work)
+
+
+def pin(kind: str, path: str) -> None:
+    """Make one new namespace, pinned at a path."""
+    pin_namespaces({kind: path})
+
+
+def unpin(path: str) -> None:
+    """Unmount and remove a pin; passes where there is none."""
+    try:
+        mounts.umount(path, lazy=True)
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def run_in(path: str, work: Callable[[], _T], kind: str = "net") -> _T:
+    """Call a function in a thread inside a namespace, and return what it returns.
+
+    Raises:
+        OSError: if the namespace can't be entered; otherwise what the function raises.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+
+        def entered() -> _T:
+            setns(descriptor, kind)
+            return work()
+
+        return _in_thread(entered)
+    finally:
+        os.close(descriptor)
+
+
+def is_pinned(path: str) -> bool:
+    """Whether a path is a pinned namespace (and not just the file it was pinned on)."""
+    return mounts.is_mount_point(path)
