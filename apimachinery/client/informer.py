@@ -23,7 +23,6 @@ _LOG = get_logger("informer")
 _FIRST_BACKOFF = 0.05
 _LONGEST_BACKOFF = 2.0
 _WATCH_SECONDS = (300.0, 600.0)
-_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class Informer:
         self.synced = False
         self._client = client
         self._namespace = namespace
-        self._selectors = {"label_selector": labels, "field_selector": fields}
+        self._labels, self._fields = labels, fields
         self._handlers: list[Handler] = []
         self._first_sync = asyncio.Event()
         self._version = ""
@@ -95,7 +94,11 @@ class Informer:
         token, version = "", ""
         while True:
             page = await self._client.list(
-                self.resource, self._namespace, limit=_PAGE if token else 0, continue_=token, **self._selectors
+                self.resource,
+                self._namespace,
+                continue_=token,
+                label_selector=self._labels,
+                field_selector=self._fields,
             )
             items += page.get("items") or ()
             version = page["metadata"]["resourceVersion"]
@@ -122,7 +125,8 @@ class Informer:
             self._namespace,
             resource_version=self._version,
             timeout_seconds=seconds,
-            **self._selectors,
+            label_selector=self._labels,
+            field_selector=self._fields,
         ):
             self._version = obj["metadata"]["resourceVersion"]
             if kind == "DELETED":

@@ -27,13 +27,9 @@ class Store:
         """The object of a key `namespace/name`, or None."""
         return self._objects.get(key)
 
-    def list(self, namespace: str | None = None) -> list[Obj]:
-        """All objects, or those of a namespace."""
-        return list(self._objects.values() if namespace is None else self._spaces.get(namespace, {}).values())
-
-    def keys(self) -> list[str]:
+    def keys(self) -> tuple[str, ...]:
         """The keys of all objects."""
-        return list(self._objects)
+        return tuple(self._objects)
 
     def add_index(self, name: str, function: IndexFunction) -> None:
         """Index by what a function tells of an object; may be called at any time, twice with the same name is once."""
@@ -84,3 +80,7 @@ class Store:
                     held.pop(identity, None)
                     if not held:
                         del index[value]
+
+    def list(self, namespace: str | None = None) -> list[Obj]:
+        """All objects, or those of a namespace."""
+        return list(self._objects.values() if namespace is None else self._spaces.get(namespace, {}).values())

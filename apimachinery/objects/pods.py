@@ -128,9 +128,9 @@ def qos_class(pod: Obj) -> str:
 
 def host_ports(pod: Obj) -> list[tuple[str, str, int]]:
     """Host ports as (address, protocol, port)."""
-    found = []
-    for container in all_containers(pod):
-        for port in container.get("ports") or ():
-            if port.get("hostPort"):
-                found.append((port.get("hostIP") or "0.0.0.0", port.get("protocol") or "TCP", port["hostPort"]))
-    return found
+    return [
+        (port.get("hostIP") or "0.0.0.0", port.get("protocol") or "TCP", port["hostPort"])
+        for container in all_containers(pod)
+        for port in container.get("ports") or ()
+        if port.get("hostPort")
+    ]
