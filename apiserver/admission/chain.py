@@ -1,0 +1,139 @@
+"""Admission: what may still change or stop a write after authorization.
+
+A chain is an ordered tuple of plugins. For each kind of request the chain works out once which plugins take part, so
+that a write pays only for those. `mutate` runs before validation of the object, `validate` after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from apimachinery.errors import Forbidden
+from apimachinery.objects.metadata import Obj
+from apimachinery.resources import Resource
+from apiserver.authentication.user import UserInfo
+
+CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
+
+
+@dataclass(slots=True)
+class AdmissionAttributes:
+    """One write under admission. Plugins may change `object` in place or put another one there."""
+
+    operation: str
+    resource: Resource
+    subresource: str
+    namespace: str
+    name: str
+    object: Obj | None
+    old_object: Obj | None
+    user: UserInfo
+    dry_run: bool = False
+    options: Obj | None = None
+    warnings: list[str] = field(default_factory=list)
+    audit: dict[str, str] = field(default_factory=dict)
+    reconsider: bool = False
+    """Set when a plugin put in an object from outside: defaults must be applied again."""
+    kind: tuple[str, str, str] | None = None
+    """(group, version, kind) of `object` where it is not the resource's own (Scale, Eviction, Binding...)."""
+
+    @property
+    def group_resource(self) -> str:
+        """`pods`, `deployments.apps`."""
+        return self.resource.group_resource
+
+    def named(self) -> str:
+        """Return the best name known for messages."""
+        if self.name:
+            return self.name
+        meta = (self.object or {}).get("metadata") or {}
+        return str(meta.get("name") or meta.get("generateName") or "Unknown")
+
+    def forbidden(self, why: str) -> Forbidden:
+        """Build upstream's admission refusal."""
+        return Forbidden.of(self.resource, self.named(), why)
+
+
+Step = Callable[[AdmissionAttributes], Awaitable[None]]
+
+
+class Plugin(Protocol):
+    """One admission plugin."""
+
+    name: str
+
+    def handles(self, operation: str, group_resource: str, subresource: str) -> bool:
+        """Tell whether this plugin takes part in such requests."""
+
+
+@runtime_checkable
+class Mutates(Protocol):
+    """A plugin that changes objects."""
+
+    async def admit(self, attrs: AdmissionAttributes) -> None:
+        """Change the object, or refuse."""
+
+
+@runtime_checkable
+class Validates(Protocol):
+    """A plugin that only judges."""
+
+    async def validate(self, attrs: AdmissionAttributes) -> None:
+        """Refuse by raising."""
+
+
+class Chain:
+    """The plugins in order."""
+
+    def __init__(self, plugins: Iterable[Plugin]) -> None:
+        self.plugins = tuple(plugins)
+        self._steps: dict[tuple[str, str, str], tuple[tuple[Step, ...], tuple[Step, ...]]] = {}
+
+    def _for(self, attrs: AdmissionAttributes) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+        key = (attrs.operation, attrs.resource.group_resource, attrs.subresource)
+        steps = self._steps.get(key)
+        if steps is None:
+            taking_part = [plugin for plugin in self.plugins if plugin.handles(*key)]
+            steps = (
+                tuple(plugin.admit for plugin in taking_part if isinstance(plugin, Mutates)),
+                tuple(plugin.validate for plugin in taking_part if isinstance(plugin, Validates)),
+            )
+            if len(self._steps) > 10_000:
+                self._steps.clear()
+            self._steps[key] = steps
+        return steps
+
+    async def mutate(self, attrs: AdmissionAttributes) -> None:
+        """Run the mutating part."""
+        for step in self._for(attrs)[0]:
+            await step(attrs)
+
+    async def validate(self, attrs: AdmissionAttributes) -> None:
+        """Run the validating part."""
+        for step in self._for(attrs)[1]:
+            await step(attrs)
+
+
+class OnResources:
+    """Base of plugins that care for fixed operations on fixed resources."""
+
+    name = ""
+    on: frozenset[tuple[str, str, str]] = frozenset()
+    """(operation, group resource, subresource)"""
+
+    def handles(self, operation: str, group_resource: str, subresource: str) -> bool:
+        """Tell whether this plugin takes part in such requests."""
+        return (operation, group_resource, subresource) in self.on
+
+
+@dataclass(frozen=True, slots=True)
+class PluginServices:
+    """What plugins are made from."""
+
+    options: Any
+    listers: Callable[[str], Any]
+    client: Any
+    authorizer: Any
+    schemas: Any = None

@@ -1,0 +1,58 @@
+"""The admission plugins in upstream's order, and which are on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final
+
+from apiserver.admission.chain import Chain, Plugin, PluginServices
+from apiserver.admission.escalation import Escalation
+
+# name -> (module, class, on by default)
+PLUGINS: Final[dict[str, tuple[str, str, bool]]] = {
+    "NamespaceLifecycle": ("namespace_lifecycle", "NamespaceLifecycle", True),
+    "LimitRanger": ("limit_ranger", "LimitRanger", True),
+    "ServiceAccount": ("service_account", "ServiceAccount", True),
+    "NodeRestriction": ("node_restriction", "NodeRestriction", False),
+    "TaintNodesByCondition": ("taint_nodes_by_condition", "TaintNodesByCondition", True),
+    "PodSecurity": ("pod_security", "PodSecurity", True),
+    "Priority": ("priority", "Priority", True),
+    "DefaultTolerationSeconds": ("default_toleration_seconds", "DefaultTolerationSeconds", True),
+    "DefaultStorageClass": ("default_storage_class", "DefaultStorageClass", True),
+    "StorageObjectInUseProtection": ("storage_object_in_use_protection", "StorageObjectInUseProtection", True),
+    "OwnerReferencesPermissionEnforcement": ("owner_references", "OwnerReferencesPermissionEnforcement", False),
+    "PersistentVolumeClaimResize": ("persistent_volume_claim_resize", "PersistentVolumeClaimResize", True),
+    "RuntimeClass": ("runtime_class", "RuntimeClass", True),
+    "CertificateApproval": ("certificate_signing", "CertificateApproval", True),
+    "CertificateSigning": ("certificate_signing", "CertificateSigning", True),
+    "CertificateSubjectRestriction": ("certificate_signing", "CertificateSubjectRestriction", True),
+    "DefaultIngressClass": ("default_ingress_class", "DefaultIngressClass", True),
+    "ResourceQuota": ("resource_quota", "ResourceQuota", True),
+}
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(value.split(",")) if isinstance(value, str) and value else tuple(value or ())
+
+
+def enabled_plugins(options: Any) -> list[str]:
+    """Return the names of the plugins that are on, in order; ValueError for unknown ones."""
+    wanted = set(_names(getattr(options, "enable_admission_plugins", ())))
+    refused = set(_names(getattr(options, "disable_admission_plugins", ())))
+    for name in sorted(wanted | refused):
+        if name not in PLUGINS:
+            raise ValueError(f'enable-admission-plugins plugin "{name}" is unknown')
+    return [name for name, row in PLUGINS.items() if (row[2] or name in wanted) and name not in refused]
+
+
+def build_chain(options: Any, listers: Callable[[str], Any], client: Any, authorizer: Any) -> Chain:
+    """Make the chain."""
+    services = PluginServices(options=options, listers=listers, client=client, authorizer=authorizer)
+    plugins: list[Plugin] = []
+    for name in enabled_plugins(options):
+        module, factory, _ = PLUGINS[name]
+        plugins.append(getattr(import_module(f"apiserver.admission.{module}"), factory)(services))
+    if "RBAC" in _names(getattr(options, "authorization_mode", ())):
+        plugins.append(Escalation(services))
+    return Chain(plugins)

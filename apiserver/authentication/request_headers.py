@@ -1,0 +1,62 @@
+"""Front-proxy headers: the user an authenticating proxy vouches for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from apiserver.authentication.user import UserInfo
+
+
+def values(headers: Mapping[str, str], name: str) -> list[str]:
+    """Return all values of a header; works with plain mappings and multidicts."""
+    getall: Any = getattr(headers, "getall", None)
+    if getall is not None:
+        return list(getall(name, ()))
+    value = headers.get(name)
+    return [] if value is None else [value]
+
+
+def prefixed(headers: Mapping[str, str], prefix: str) -> dict[str, tuple[str, ...]]:
+    """Collect `Prefix-key: value` headers; keys are lower case and percent-decoded."""
+    low = prefix.lower()
+    out: dict[str, tuple[str, ...]] = {}
+    for name, value in headers.items():
+        if name.lower().startswith(low):
+            key = unquote(name[len(prefix) :].lower())
+            out[key] = (*out.get(key, ()), value)
+    return out
+
+
+class RequestHeaders:
+    """Reads X-Remote-* (or what the options name instead)."""
+
+    def __init__(
+        self,
+        names: Iterable[str],
+        *,
+        user: Iterable[str] = ("X-Remote-User",),
+        uid: Iterable[str] = ("X-Remote-Uid",),
+        group: Iterable[str] = ("X-Remote-Group",),
+        extra: Iterable[str] = ("X-Remote-Extra-",),
+    ) -> None:
+        self._names = frozenset(names)
+        self._user = tuple(user)
+        self._uid = tuple(uid)
+        self._group = tuple(group)
+        self._extra = tuple(extra)
+
+    def authenticate(self, common_name: str, headers: Mapping[str, str]) -> UserInfo | None:
+        """Return the user named in the headers, if the proxy's certificate has an allowed name."""
+        if self._names and common_name not in self._names:
+            return None
+        name = next((headers[header] for header in self._user if headers.get(header)), "")
+        if not name:
+            return None
+        uid = next((headers[header] for header in self._uid if headers.get(header)), "")
+        groups = tuple(value for header in self._group for value in values(headers, header))
+        extra: dict[str, tuple[str, ...]] = {}
+        for prefix in self._extra:
+            extra.update(prefixed(headers, prefix))
+        return UserInfo(name, uid, groups, extra)
