@@ -16,6 +16,15 @@ def pidfd_open(pid: int) -> int:
     return os.pidfd_open(pid)
 
 
+def pidfd_send_signal(descriptor: int, number: int) -> bool:
+    """Signal the process that a descriptor stands for. Returns False where it has ended."""
+    try:
+        signal.pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def start_time(pid: int) -> int:
     """When a process was started, in clock ticks since boot; 0 if there is none."""
     try:

@@ -1,15 +1,22 @@
-"""Kernel parameters, by their dotted names."""
+"""Kernel parameters, by their dotted names.
 
-from pathlib import Path
+As with sysctl(8), dots separate and a slash stands for a dot inside a part (`net.ipv4.conf.eth0/1.forwarding`); a name
+with slashes only is taken as it is. Those under `net.` are those of the calling thread's network namespace.
+"""
 
-_ROOT = Path("/proc/sys")
+from __future__ import annotations
+
+import os
+
+_ROOT = "/proc/sys/"
+_SWAP = str.maketrans("./", "/.")
 
 
-def _path(name: str) -> Path:
-    # As sysctl(8): dots separate, and a slash stands for a dot inside a part (interface names may hold dots).
-    return _ROOT / (
-        name if "/" in name and "." not in name else name.replace(".", "\0").replace("/", ".").replace("\0", "/")
-    )
+def path(name: str) -> str:
+    """The file of a parameter."""
+    if "/" in name and name.find("/") < name.find(".") % (len(name) + 1):
+        return _ROOT + name
+    return _ROOT + name.translate(_SWAP)
 
 
 def read(name: str) -> str:
@@ -18,7 +25,11 @@ def read(name: str) -> str:
     Raises:
         OSError: if there is none.
     """
-    return _path(name).read_text().rstrip("\n")
+    descriptor = os.open(path(name), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 65536).decode().rstrip("\n")
+    finally:
+        os.close(descriptor)
 
 
 def write(name: str, value: str | int) -> None:
@@ -27,15 +38,19 @@ def write(name: str, value: str | int) -> None:
     Raises:
         OSError: if it can't be set.
     """
-    path = _path(name)
+    wanted = str(value)
     try:
-        if path.read_text().strip() == str(value):
+        if read(name).strip() == wanted:
             return
     except OSError:
         pass
-    path.write_text(str(value))
+    descriptor = os.open(path(name), os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, wanted.encode())
+    finally:
+        os.close(descriptor)
 
 
 def exists(name: str) -> bool:
     """Whether the kernel has the parameter."""
-    return _path(name).exists()
+    return os.path.exists(path(name))
