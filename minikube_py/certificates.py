@@ -11,7 +11,6 @@ from pathlib import Path
 
 from component.certificates import CertificateAuthority, new_signing_key, write_secret_file
 from linux.files import atomic_write
-
 from minikube_py.profiles import Profile
 
 _RENEW_BEFORE = datetime.timedelta(days=30)

@@ -16,12 +16,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from minikube_py.profiles import Profile
 from minikube_py.reasons import IMAGE_BUILD, IMAGE_LOAD, Failure
 
-_COMPRESSIONS: tuple[tuple[bytes, Callable[[Path], IO[bytes]] | None], ...] = (
+_COMPRESSIONS: tuple[tuple[bytes, Callable[[Path], Any] | None], ...] = (
     (b"\x1f\x8b", lambda path: gzip.open(path, "rb")),  # noqa: SIM115 - closed by the caller
     (b"BZh", lambda path: bz2.open(path, "rb")),  # noqa: SIM115 - closed by the caller
     (b"\xfd7zXZ", lambda path: lzma.open(path, "rb")),  # noqa: SIM115 - closed by the caller

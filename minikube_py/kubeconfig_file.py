@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from linux.files import atomic_write, file_lock
-
 from minikube_py import certificates
 from minikube_py.profiles import Profile
 from minikube_py.reasons import KUBECONFIG, Failure

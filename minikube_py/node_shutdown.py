@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from linux import cgroups, links, mounts
-
 from minikube_py import profiles, supervisor
 from minikube_py.console import Console
 from minikube_py.profiles import Profile

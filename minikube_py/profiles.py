@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from linux.files import atomic_write
-
 from minikube_py.reasons import (
     BAD_CIDR,
     BAD_PROFILE_NAME,

@@ -56,7 +56,7 @@ class RuntimeClient:
             raise Failure(reason, error.details() or str(error.code()), name=self._profile.name) from error
 
     def stop_all_sandboxes(self, grace_seconds: int) -> int:
-        """Stop the containers of all pods with a grace period, then their sandboxes. Returns how many pods there were."""
+        """Stop the containers of all pods with a grace period, then their sandboxes; returns how many pods."""
         containers = self._call(self._runtime.ListContainers, api_pb2.ListContainersRequest()).containers
         running = [row.id for row in containers if row.state == api_pb2.CONTAINER_RUNNING]
         sandboxes = self._call(self._runtime.ListPodSandbox, api_pb2.ListPodSandboxRequest()).items

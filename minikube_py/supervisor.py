@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from linux.files import atomic_write
-
 from minikube_py.profiles import Profile
 from minikube_py.programs import PROGRAMS, Program
 from minikube_py.reasons import SUPERVISOR, Failure
@@ -191,7 +190,7 @@ def states(profile: Profile) -> list[ProgramState]:
 def stop_program(profile: Profile, name: str) -> None:
     """End one program and keep it ended (it need not run)."""
     try:
-        _call(profile, "stopProcess", name, True)  # noqa: FBT003 - XML-RPC has no names
+        _call(profile, "stopProcess", name, True)
     except Failure as failure:
         if "NOT_RUNNING" not in failure.message:
             raise
@@ -199,7 +198,7 @@ def stop_program(profile: Profile, name: str) -> None:
 
 def start_program(profile: Profile, name: str) -> None:
     """Start one program that was stopped."""
-    _call(profile, "startProcess", name, False)  # noqa: FBT003 - XML-RPC has no names
+    _call(profile, "startProcess", name, False)
 
 
 def stop(profile: Profile) -> None:

@@ -41,7 +41,7 @@ def command(
     for name, path in files.items():
         if not path.exists():
             continue
-        opened = path.open(errors="replace")
+        opened: TextIO = path.open(errors="replace")
         open_files[name] = opened
         lines.append(f"==> {name} <==")
         lines.extend(deque((line.rstrip("\n") for line in opened if _wanted(line, problems=problems)), maxlen=length))

@@ -1,10 +1,11 @@
 """`minikube-py start`."""
 
 import dataclasses
+from typing import Any
 
 import click
-from component.version import KUBERNETES_VERSION, MINIKUBE_PY_VERSION
 
+from component.version import KUBERNETES_VERSION, MINIKUBE_PY_VERSION
 from minikube_py import kubeconfig_file, ports, profiles, supervisor
 from minikube_py.cli import profile_option
 from minikube_py.console import Console
@@ -93,10 +94,11 @@ def command(  # noqa: PLR0913 - one parameter a flag
             profile = Profile(
                 name=profile_name,
                 network=profiles.default_network(0, pod_network_cidr, service_cluster_ip_range),
-                **{key: value for key, value in wishes.items() if value},
                 apiserver_names=apiserver_names,
                 apiserver_ips=apiserver_ips,
             )
+            chosen: dict[str, Any] = {key: value for key, value in wishes.items() if value}
+            profile = dataclasses.replace(profile, **chosen)
             check_host(StartContext(profile=profile, console=Console(quiet=True), force=force))
             network = profiles.claim_network(profile_name, pod_network_cidr, service_cluster_ip_range)
             try:

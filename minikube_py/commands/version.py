@@ -3,8 +3,8 @@
 import json
 
 import click
-from component.version import KUBERNETES_VERSION, MINIKUBE_PY_VERSION
 
+from component.version import KUBERNETES_VERSION, MINIKUBE_PY_VERSION
 from minikube_py.console import Console
 
 

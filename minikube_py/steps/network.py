@@ -4,7 +4,6 @@ import ipaddress
 
 from linux import links
 from linux.sysctl import write as write_sysctl
-
 from minikube_py.steps.interface import StartContext
 
 

@@ -3,7 +3,6 @@
 import json
 
 from linux.files import atomic_write
-
 from minikube_py import certificates, kubeconfig_file
 from minikube_py.profiles import Profile
 from minikube_py.steps.interface import StartContext
