@@ -309,4 +309,4 @@ def remove_empty_home() -> None:
         try:
             directory.rmdir()
         except OSError:
-            return
+            continue
