@@ -231,7 +231,9 @@ async def test_node_restriction(cluster):
     with pytest.raises(Forbidden, match='node "n1" is not allowed to modify node "n2"'):
         await admit(cluster, attributes(node, "nodes", user=kubelet, namespace=""))
     node = {"metadata": {"name": "n1", "labels": {"node-restriction.kubernetes.io/x": "y"}}, "spec": {}}
-    with pytest.raises(Forbidden, match=r"is not allowed to set the following labels: node-restriction.kubernetes.io/x"):
+    with pytest.raises(
+        Forbidden, match=r"is not allowed to set the following labels: node-restriction.kubernetes.io/x"
+    ):
         await admit(cluster, attributes(node, "nodes", user=kubelet, namespace=""))
     node = {"metadata": {"name": "n1", "labels": {"kubernetes.io/hostname": "n1"}}, "spec": {}}
     assert (await admit(cluster, attributes(node, "nodes", user=kubelet, namespace=""))).object["spec"]["taints"]
