@@ -1,0 +1,229 @@
+"""Container file systems: one writable overlay layer over an image's layers, in containers/storage.
+
+The write side of the shared store, reduced to what a runtime needs: make a container's layer, mount it, unmount it,
+delete it; images themselves are imported and deleted by skopeo's side. Layout, order of locks and of steps are those of
+containers/storage, so podman, buildah and CRI-O see consistent records at any moment, and a crash leaves at worst
+directories without a record, which ``recover`` removes. Everything here blocks; call it in a thread.
+"""
+
+import contextlib
+import os
+import random
+import shutil
+import stat
+import string
+from collections.abc import Iterator
+
+from cri import errors
+from cri.images.records import Record, RecordFile
+from cri.images.storage import Image, ImageStore
+from linux import mounts
+
+_PAGE = 4000  # mount(2) copies one page of options
+_LINK_LETTERS = string.ascii_uppercase + "234567"
+_UNKNOWN_FORMATS = ("lower-layers",)
+
+
+class ContainerLayers:
+    """Writable layers and container records of one store."""
+
+    def __init__(self, store: ImageStore, *, durable: bool = True) -> None:
+        """Work on the same files as ``store``; ``durable`` is fsync before each rename."""
+        self._store = store
+        self._home = store.root / "overlay"
+        base = store.root / "overlay-containers"
+        self._layers = RecordFile(store.locks, store.layers.path, store.layers.lock, durable=durable)
+        self._containers = RecordFile(store.locks, base / "containers.json", base / "containers.lock", durable=durable)
+        mounted = store.runroot / "overlay-layers"
+        self._mounted = RecordFile(
+            store.locks, mounted / "mountpoints.json", mounted / "mountpoints.lock", durable=False
+        )
+        self._storage_lock = store.root / "storage.lock"
+
+    def prepare(self) -> None:
+        """Make the store's directories, and bind its home on itself.
+
+        podman and buildah bind ``overlay/`` on itself at their first call; a container mounted before that would be
+        shadowed by it, so we do it first.
+        """
+        for path in ("overlay/l", "overlay-layers", "overlay-images", "overlay-containers"):
+            (self._store.root / path).mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in ("overlay-layers", "overlay-containers", "overlay-locks"):
+            (self._store.runroot / path).mkdir(parents=True, exist_ok=True, mode=0o700)
+        home = str(self._home)
+        if not any(m.path == home for m in mounts.mountinfo()):
+            mounts.bind(home, home)
+            mounts.make_private(home)
+
+    def release(self) -> None:
+        """Undo the bind mount of ``prepare``, unless layers (anyone's) are still mounted on it."""
+        home = str(self._home)
+        below = mounts.mounts_under(home)
+        if below and all(m.path == home for m in below):
+            mounts.umount(home)
+
+    def containers(self) -> list[Record]:
+        """All container records of the store, other tools' too."""
+        return self._containers.read()
+
+    def uses(self, image_id: str) -> list[str]:
+        """Ids of the containers (of any tool) that stand on an image."""
+        return [r["id"] for r in self._containers.read() if r.get("image") == image_id]
+
+    def create(self, container_id: str, names: list[str], image: Image, metadata: str, created: str) -> str:
+        """Make a container's layer and its record; returns the layer's id."""
+        layer_id = os.urandom(32).hex()
+        try:
+            lower, shape = self._below(image)
+            with self._lock_store():
+                self._make_directories(layer_id, lower, shape)
+                layers = self._layers.read()
+                self._layers.write([*layers, _layer_record(layer_id, image, created)])
+                record = {
+                    "id": container_id,
+                    "names": names,
+                    "image": image.id,
+                    "layer": layer_id,
+                    "metadata": metadata,
+                    "created": created,
+                    "flags": {"MountLabel": "", "ProcessLabel": ""},
+                }
+                self._containers.write([*self._containers.read(), record])
+        except OSError as error:
+            shutil.rmtree(self._home / layer_id, ignore_errors=True)
+            raise errors.ResourceExhausted(f"cannot create a layer in {self._home}: {error}") from error
+        return layer_id
+
+    def mount(self, layer_id: str) -> str:
+        """Mount a layer over those below it; returns the path of the root file system."""
+        home = self._home
+        directory = home / layer_id
+        merged = directory / "merged"
+        try:
+            lower = (directory / "lower").read_text().split(":")
+        except FileNotFoundError as error:
+            raise errors.NotFound(f"layer {layer_id} is not in {home}") from error
+        prefix = str(home)
+        options = _overlay_options(prefix + "/", lower, layer_id)
+        with self._store.locks.exclusive(self._storage_lock, self._layers.lock, self._mounted.lock):
+            if len(options) < _PAGE:
+                mounts.mount("overlay", str(merged), "overlay", 0, options)
+            else:
+                _mount_by_descriptor(prefix, lower, layer_id)
+            points = [r for r in self._mounted.read() if r.get("id") != layer_id]
+            self._mounted.write([*points, {"id": layer_id, "path": str(merged), "count": 1}])
+        return str(merged)
+
+    def unmount(self, layer_id: str) -> None:
+        """Undo ``mount``; a layer that is not mounted is fine."""
+        with self._store.locks.exclusive(self._storage_lock, self._layers.lock, self._mounted.lock):
+            self._unmount(layer_id)
+
+    def _unmount(self, layer_id: str) -> None:
+        with contextlib.suppress(OSError):
+            mounts.umount(str(self._home / layer_id / "merged"), lazy=True)
+        points = self._mounted.read()
+        if any(r.get("id") == layer_id for r in points):
+            self._mounted.write([r for r in points if r.get("id") != layer_id])
+
+    def delete(self, container_id: str) -> None:
+        """Unmount and delete a container's layer and its record; what is gone already is fine."""
+        layer_id = ""
+        with self._store.locks.exclusive(
+            self._storage_lock, self._layers.lock, self._containers.lock, self._mounted.lock
+        ):
+            containers = self._containers.read()
+            mine = next((r for r in containers if r["id"] == container_id), None)
+            if mine is None:
+                return
+            layer_id = str(mine.get("layer", ""))
+            if layer_id:
+                self._unmount(layer_id)
+                self._unlink(layer_id)
+                self._layers.write([r for r in self._layers.read() if r["id"] != layer_id])
+            self._containers.write([r for r in containers if r["id"] != container_id])
+        # The bulk of the files goes outside the locks, as others wait for them.
+        if layer_id:
+            shutil.rmtree(self._home / layer_id, ignore_errors=True)
+        for base in (self._store.root, self._store.runroot):
+            shutil.rmtree(base / "overlay-containers" / container_id, ignore_errors=True)
+
+    def usage(self, layer_id: str) -> tuple[int, int]:
+        """Bytes and inodes of a container's writable layer."""
+        used = inodes = 0
+        for directory, _, files in os.walk(self._home / layer_id / "diff"):
+            inodes += 1
+            for name in files:
+                with contextlib.suppress(OSError):
+                    status = os.lstat(os.path.join(directory, name))
+                    used += status.st_blocks * 512
+                    inodes += 1
+        return used, inodes
+
+    @contextlib.contextmanager
+    def _lock_store(self) -> Iterator[None]:
+        with self._store.locks.exclusive(self._layers.lock, self._containers.lock):
+            yield
+
+    def _below(self, image: Image) -> tuple[str, os.stat_result | None]:
+        """The ``lower`` file of a layer on top of the image, and whose mode and owner its root takes."""
+        if not image.top_layer:
+            return "", None
+        top = self._home / image.top_layer
+        if any((top / name).exists() for name in _UNKNOWN_FORMATS):
+            raise errors.FailedPrecondition(
+                f"the image store {self._store.root} was written by a newer version than we know"
+            )
+        try:
+            link = (top / "link").read_text().strip()
+            below = (top / "lower").read_text().strip() if (top / "lower").exists() else ""
+            shape = (top / "diff").stat()
+        except FileNotFoundError as error:
+            raise errors.Internal(f"image {image.id} is damaged: layer {image.top_layer} is incomplete") from error
+        return (f"l/{link}:{below}" if below else f"l/{link}"), shape
+
+    def _make_directories(self, layer_id: str, lower: str, shape: os.stat_result | None) -> None:
+        directory = self._home / layer_id
+        directory.mkdir(mode=0o700)
+        diff = directory / "diff"
+        diff.mkdir(mode=0o755)
+        if shape is not None:
+            diff.chmod(stat.S_IMODE(shape.st_mode))
+            if (shape.st_uid, shape.st_gid) != (0, 0):
+                os.chown(diff, shape.st_uid, shape.st_gid)
+        for name in ("work", "merged"):
+            (directory / name).mkdir(mode=0o700)
+        link = "".join(random.SystemRandom().choices(_LINK_LETTERS, k=26))
+        (directory / "link").write_text(link)
+        if not lower:
+            (directory / "empty").mkdir(mode=0o700)
+            lower = ""
+        (directory / "lower").write_text(lower)
+        (self._home / "l" / link).symlink_to(f"../{layer_id}/diff")
+
+    def _unlink(self, layer_id: str) -> None:
+        with contextlib.suppress(OSError):
+            link = (self._home / layer_id / "link").read_text().strip()
+            (self._home / "l" / link).unlink()
+
+
+def _layer_record(layer_id: str, image: Image, created: str) -> Record:
+    record: Record = {"id": layer_id, "created": created}
+    if image.top_layer:
+        record["parent"] = image.top_layer
+    return record
+
+
+def _overlay_options(prefix: str, lower: list[str], layer_id: str) -> str:
+    below = [prefix + part for part in lower if part] or [f"{prefix}{layer_id}/empty"]
+    return f"lowerdir={':'.join(below)},upperdir={prefix}{layer_id}/diff,workdir={prefix}{layer_id}/work"
+
+
+def _mount_by_descriptor(home: str, lower: list[str], layer_id: str) -> None:
+    """Mount with short names, by way of a descriptor, where the option string would not fit into a page."""
+    descriptor = os.open(home, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        options = _overlay_options(f"/dev/fd/{descriptor}/", lower, layer_id)
+        mounts.mount("overlay", f"{home}/{layer_id}/merged", "overlay", 0, options)
+    finally:
+        os.close(descriptor)

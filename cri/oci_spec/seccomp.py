@@ -1,0 +1,84 @@
+"""Which seccomp filter a container gets. Pure: a profile file of the node comes in as parsed JSON.
+
+Localhost profiles may use the richer format of the container tools (``includes``, ``excludes``, ``archMap``); it is
+reduced to the OCI form for the container's capabilities and this machine.
+"""
+
+from typing import Any
+
+from cri import errors
+from cri.oci_spec import seccomp_default
+from protocols.cri import api_pb2
+
+RUNTIME_DEFAULT = api_pb2.SecurityProfile.RuntimeDefault
+UNCONFINED = api_pb2.SecurityProfile.Unconfined
+LOCALHOST = api_pb2.SecurityProfile.Localhost
+
+_MACHINE_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "s390x": "s390x", "ppc64le": "ppc64le", "riscv64": "riscv64"}
+_ENTRY_KEYS = ("names", "action", "errnoRet", "args")
+
+
+def wanted(context: api_pb2.LinuxContainerSecurityContext) -> tuple[int, str]:
+    """The kind of profile asked for, and the file of a Localhost one."""
+    if context.privileged:
+        return UNCONFINED, ""
+    if context.HasField("seccomp"):
+        profile = context.seccomp
+        if profile.profile_type == LOCALHOST:
+            if not profile.localhost_ref.startswith("/"):
+                raise errors.InvalidArgument(
+                    f"a localhost seccomp profile needs an absolute path, got {profile.localhost_ref!r}"
+                )
+            return LOCALHOST, profile.localhost_ref
+        return profile.profile_type, ""
+    return _deprecated(context.seccomp_profile_path)
+
+
+def _deprecated(path: str) -> tuple[int, str]:
+    if path in ("runtime/default", "docker/default"):
+        return RUNTIME_DEFAULT, ""
+    if path.startswith("localhost/"):
+        return LOCALHOST, path.removeprefix("localhost/")
+    if path in ("", "unconfined"):
+        return UNCONFINED, ""
+    raise errors.InvalidArgument(f"unknown seccomp profile {path!r}")
+
+
+def reduce_profile(profile: dict[str, Any], capabilities: frozenset[str], machine: str) -> dict[str, Any]:
+    """A profile file as ``linux.seccomp``.
+
+    Raises:
+        InvalidArgument: the file is not a seccomp profile.
+    """
+    if "defaultAction" not in profile:
+        raise errors.InvalidArgument("seccomp profile without defaultAction")
+    result: dict[str, Any] = {"defaultAction": profile["defaultAction"]}
+    for key in ("defaultErrnoRet", "flags", "listenerPath", "listenerMetadata"):
+        if profile.get(key) is not None:
+            result[key] = profile[key]
+    if profile.get("architectures"):
+        result["architectures"] = profile["architectures"]
+    elif profile.get("archMap"):
+        result["architectures"] = seccomp_default.architectures(machine, compatible=True)
+    rules = []
+    for rule in profile.get("syscalls") or []:
+        if not _applies(rule, capabilities, _MACHINE_NAMES.get(machine, machine)):
+            continue
+        entry = {key: rule[key] for key in _ENTRY_KEYS if rule.get(key)}
+        if "names" not in entry and rule.get("name"):
+            entry["names"] = [rule["name"]]
+        rules.append(entry)
+    if rules:
+        result["syscalls"] = rules
+    return result
+
+
+def _applies(rule: dict[str, Any], capabilities: frozenset[str], machine: str) -> bool:
+    includes, excludes = rule.get("includes") or {}, rule.get("excludes") or {}
+    if includes.get("arches") and machine not in includes["arches"]:
+        return False
+    if machine in (excludes.get("arches") or ()):
+        return False
+    if any(c not in capabilities for c in includes.get("caps") or ()):
+        return False
+    return not any(c in capabilities for c in excludes.get("caps") or ())

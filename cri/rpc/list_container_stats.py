@@ -1,0 +1,20 @@
+"""ListContainerStats: running containers only."""
+
+from cri.parts import Parts
+from cri.rpc import container_stats
+from cri.rpc.list_containers import select
+from cri.store import RUNNING
+from protocols.cri import api_pb2
+
+
+async def list_container_stats(
+    parts: Parts, request: api_pb2.ListContainerStatsRequest
+) -> api_pb2.ListContainerStatsResponse:
+    """Answer ListContainerStats."""
+    wanted = request.filter
+    found = select(parts, wanted.id, wanted.pod_sandbox_id, dict(wanted.label_selector), RUNNING)
+
+    def measure() -> list[api_pb2.ContainerStats]:
+        return [container_stats.stats_of(parts, container) for container in found]
+
+    return api_pb2.ListContainerStatsResponse(stats=await parts.blocking(measure))

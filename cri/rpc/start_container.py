@@ -1,0 +1,18 @@
+"""StartContainer."""
+
+from cri import errors, transitions
+from cri.parts import Parts
+from cri.store import CREATED
+from protocols.cri import api_pb2
+
+
+async def start_container(parts: Parts, request: api_pb2.StartContainerRequest) -> api_pb2.StartContainerResponse:
+    """Answer StartContainer."""
+    container = parts.store.containers.get(request.container_id)
+    if container.state != CREATED:
+        state = api_pb2.ContainerState.Name(container.state)
+        raise errors.FailedPrecondition(f"container {container.id} is not in created state: {state}")
+    handler = parts.handlers.get(container.runtime_handler)
+    await parts.blocking(handler.runtime.start, container.id)
+    transitions.started(parts, container)
+    return api_pb2.StartContainerResponse()

@@ -1,0 +1,94 @@
+"""Changes of state: recorded on disk first, then told to subscribers and waiters."""
+
+import time
+
+from component.logging import get_logger
+from cri import events
+from cri.parts import Parts
+from cri.rpc import container_status, pod_sandbox_status
+from cri.runtime import conmon
+from cri.store import EXITED, NOT_READY, RUNNING, Container, Sandbox
+from protocols.cri import api_pb2
+
+_log = get_logger("transitions")
+OOM_KILLED, COMPLETED, ERROR, SECCOMP_KILLED = "OOMKilled", "Completed", "Error", "seccomp killed"
+_SIGSYS = 128 + 31
+
+
+def publish(parts: Parts, kind: api_pb2.ContainerEventType, sandbox: Sandbox, object_id: str) -> None:
+    """Tell subscribers about a container, or about the sandbox itself."""
+    if not parts.events.heard:
+        return
+    parts.events.publish(
+        api_pb2.ContainerEventResponse(
+            container_id=object_id,
+            container_event_type=kind,
+            created_at=time.time_ns(),
+            pod_sandbox_status=pod_sandbox_status.status_of(sandbox),
+            containers_statuses=[
+                container_status.status_of(c) for c in parts.store.containers_of(sandbox.id) if c.complete
+            ],
+        )
+    )
+
+
+def publish_container(parts: Parts, kind: api_pb2.ContainerEventType, container: Container) -> None:
+    """Tell subscribers about a container."""
+    sandbox = parts.store.sandboxes.find(container.sandbox_id)
+    if sandbox is not None:
+        publish(parts, kind, sandbox, container.id)
+
+
+def started(parts: Parts, container: Container) -> None:
+    """A container runs now."""
+    container.state = RUNNING
+    container.started_at = time.time_ns()
+    parts.store.containers.save(container)
+    publish_container(parts, events.STARTED, container)
+
+
+def exited(parts: Parts, container_id: str, code: int, when: int) -> None:
+    """A container, or the holder of a shared PID namespace, has ended; a second call changes nothing."""
+    container = next((c for c in parts.store.containers if c.id == container_id), None)
+    if container is None:
+        holder_exited(parts, container_id)
+        return
+    if container.state == EXITED:
+        container.exited.set()
+        return
+    container.state = EXITED
+    container.exit_code = code
+    container.finished_at = when or time.time_ns()
+    container.reason = _reason(container, code)
+    container.pid = 0
+    parts.store.containers.save(container)
+    container.exited.set()
+    if container.complete:
+        publish_container(parts, events.STOPPED, container)
+
+
+def _reason(container: Container, code: int) -> str:
+    if code == 0:
+        return COMPLETED
+    if conmon.oom_killed(container.directory):
+        return OOM_KILLED
+    if code == _SIGSYS and container.seccomp:
+        return SECCOMP_KILLED
+    return ERROR
+
+
+def holder_exited(parts: Parts, sandbox_id: str) -> None:
+    """The process that held a pod's PID namespace is gone, and with it the sandbox's use."""
+    sandbox = parts.store.sandboxes.find(sandbox_id)
+    if sandbox is not None and sandbox.pid_holder:
+        sandbox.pid_holder = 0
+        sandbox_stopped(parts, sandbox)
+
+
+def sandbox_stopped(parts: Parts, sandbox: Sandbox) -> None:
+    """A sandbox is not ready any more."""
+    if sandbox.state == NOT_READY:
+        return
+    sandbox.state = NOT_READY
+    parts.store.sandboxes.save(sandbox)
+    publish(parts, events.STOPPED, sandbox, sandbox.id)
