@@ -1,0 +1,20 @@
+"""TCP probes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+
+async def connect(host: str, port: int, timeout: float) -> str:
+    """Open a connection; returns an empty string or why it failed."""
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout)
+    except TimeoutError:
+        return f"dial tcp {host}:{port}: i/o timeout"
+    except OSError as error:
+        return f"dial tcp {host}:{port}: connect: {(error.strerror or str(error)).lower()}"
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return ""

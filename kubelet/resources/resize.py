@@ -1,0 +1,70 @@
+"""In-place resize: brings the limits of running containers to what the spec asks, if the node has room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kubelet.pod_actions import Kind, all_containers
+from kubelet.pod_memory import PodMemory
+from kubelet.resources.amounts import limits_to_runtime
+from kubelet.resources.cgroup_tree import CgroupTree
+from kubelet.restart_policy import is_sidecar
+from kubelet.runtime.client import CRIClient, RuntimeServiceError
+from kubelet.runtime.pod_cache import PodCache
+from kubelet.runtime.pod_state import PodState
+from protocols.cri import api_pb2 as pb
+
+Obj = dict[str, Any]
+
+RETRY = 5.0
+
+
+class Resizer:
+    """One instance per kubelet."""
+
+    def __init__(self, client: CRIClient, cache: PodCache, tree: CgroupTree, fits: Callable[[Obj], str]) -> None:
+        self._client = client
+        self._cache = cache
+        self._tree = tree
+        self._fits = fits
+
+    async def apply(self, memory: PodMemory, state: PodState) -> float | None:
+        """Resize what differs; returns when to try again, if it could not be done now."""
+        pod = memory.pod
+        wanted = {c["name"]: c.get("resources") or {} for c in _resizable(pod)}
+        if not memory.allocated:
+            memory.allocated = wanted
+        changed = {name for name, resources in wanted.items() if memory.allocated.get(name) != resources}
+        if not changed:
+            memory.resize = None
+            return None
+        problem = self._fits(pod)
+        if problem:
+            memory.resize = ("PodResizePending", "Deferred", problem)
+            return RETRY
+        running = [r for r in state.running if r.name in changed]
+        self._tree.apply(pod)
+        try:
+            for record in running:
+                amounts = limits_to_runtime(wanted[record.name])
+                await self._client.update_container_resources(
+                    record.id,
+                    pb.LinuxContainerResources(
+                        cpu_period=amounts.cpu_period or 0,
+                        cpu_quota=amounts.cpu_quota or -1,
+                        cpu_shares=amounts.cpu_shares or 0,
+                        memory_limit_in_bytes=amounts.memory_limit or 0,
+                    ),
+                )
+        except RuntimeServiceError as error:
+            memory.resize = ("PodResizeInProgress", "Error", error.message)
+            return RETRY
+        memory.allocated = wanted
+        memory.resize = None
+        self._cache.invalidate(memory.uid)
+        return 0.0
+
+
+def _resizable(pod: Obj) -> list[Obj]:
+    return [c for c, kind in all_containers(pod) if kind is Kind.REGULAR or (kind is Kind.INIT and is_sidecar(c))]
