@@ -1,0 +1,62 @@
+"""Admission for one request: what the write path calls, as attributes for the chain."""
+
+from __future__ import annotations
+
+from apimachinery.objects.metadata import Obj
+from apimachinery.resources import Resource
+from apiserver.admission.chain import AdmissionAttributes, Chain
+from apiserver.endpoints.exchange import Exchange
+from apiserver.registry.strategy import Call, Strategy
+
+
+class RequestAdmission:
+    """Runs the chain for one write and gathers its warnings."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        resource: Resource,
+        strategy: Strategy,
+        call: Call,
+        *,
+        delete: bool = False,
+        options: Obj | None = None,
+    ) -> None:
+        self._chain: Chain = exchange.services.chain
+        self._exchange = exchange
+        self._resource = resource
+        self._strategy = strategy
+        self._call = call
+        self._delete = delete
+        self._options = options
+
+    def _attributes(self, obj: Obj | None, old: Obj | None, *, create: bool) -> AdmissionAttributes:
+        call = self._call
+        operation = "DELETE" if self._delete else "CREATE" if create else "UPDATE"
+        return AdmissionAttributes(
+            operation=operation,
+            resource=self._resource,
+            subresource=call.subresource,
+            namespace=call.namespace,
+            name=call.name,
+            object=obj,
+            old_object=old,
+            user=self._exchange.user,
+            dry_run=call.dry_run,
+            options=self._options,
+            warnings=self._exchange.warnings,
+        )
+
+    async def mutate(self, obj: Obj | None, old: Obj | None, *, create: bool) -> Obj | None:
+        """Run the mutating plugins; what a webhook put in is decoded and defaulted again."""
+        attributes = self._attributes(obj, old, create=create)
+        await self._chain.mutate(attributes)
+        changed = attributes.object
+        if attributes.reconsider and changed is not None:
+            changed = self._strategy.decode(changed)
+            self._strategy.apply_defaults(changed)
+        return changed
+
+    async def validate(self, obj: Obj | None, old: Obj | None, *, create: bool) -> None:
+        """Run the validating plugins."""
+        await self._chain.validate(self._attributes(obj, old, create=create))

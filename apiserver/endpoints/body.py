@@ -1,0 +1,167 @@
+"""Request bodies: read within the limit, decoded from JSON or YAML, checked against the kind the URL names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from apimachinery.errors import BadRequest, Invalid, RequestEntityTooLarge
+from apimachinery.objects.field_path import FieldPath, invalid, not_supported, too_long
+from apimachinery.objects.metadata import Obj
+from apimachinery.resources import Resource
+from apiserver.endpoints.exchange import Exchange
+from apiserver.endpoints.field_validation import duplicate_fields_error, not_declared, strict_problems
+from apiserver.endpoints.negotiation import body_media
+from apiserver.registry.strategy import Strategy
+
+MAX_BODY_BYTES = 3 * 1024 * 1024
+_MAX_DEPTH = 200
+
+
+async def read_body(exchange: Exchange) -> bytes:
+    """Return the raw body; `RequestEntityTooLarge`."""
+    length = exchange.request.content_length
+    if length is not None and length > MAX_BODY_BYTES:
+        raise RequestEntityTooLarge(f"Request entity too large: limit is {MAX_BODY_BYTES}")
+    return await exchange.request.read()
+
+
+def decode(raw: bytes, media: str) -> Any:
+    """Return the value in a body; `BadRequest` when it isn't one."""
+    if media == "yaml":
+        return decode_yaml(raw)
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        if not raw.strip():
+            raise BadRequest("unexpected end of JSON input") from error
+        raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from error
+
+
+def decode_yaml(raw: bytes) -> Any:
+    """Return the value in a YAML body, as JSON would have it."""
+    import yaml
+
+    try:
+        value = yaml.load(raw, Loader=_json_like_loader())
+        return orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise BadRequest(f"error converting YAML to JSON: {error}") from error
+
+
+def _json_like_loader() -> Any:
+    """Return a YAML loader that, as sigs.k8s.io/yaml, leaves times as text."""
+    import yaml
+
+    global _LOADER
+    if _LOADER is None:
+        parent: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        _LOADER = type("JSONLikeLoader", (parent,), {})
+        _LOADER.yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+            for first, resolvers in parent.yaml_implicit_resolvers.items()
+        }
+    return _LOADER
+
+
+_LOADER: Any = None
+
+
+def check_depth(value: Any) -> None:
+    """Refuse values nested so deeply that walking them would end badly."""
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if type(node) is dict else node)
+            if type(child) is dict or type(child) is list
+        ]
+        if not level:
+            return
+    raise BadRequest(f"the object is nested more than {_MAX_DEPTH} levels deep")
+
+
+def as_object(value: Any, resource: Resource, *, kind: str = "", api_version: str = "") -> Obj:
+    """Check that a value is an object of the expected kind; missing apiVersion and kind are taken from the URL."""
+    if not isinstance(value, dict):
+        raise BadRequest("couldn't get version/kind; json parse error: json: cannot unmarshal value into Go value of type object")
+    check_depth(value)
+    kind, api_version = kind or resource.kind, api_version or resource.api_version
+    told_kind, told_version = value.get("kind"), value.get("apiVersion")
+    if not told_kind and not told_version:
+        raise BadRequest(f'Object \'Kind\' is missing in \'{orjson.dumps(value)[:200].decode(errors="replace")}\'')
+    if (told_kind and told_kind != kind) or (told_version and told_version != api_version):
+        raise BadRequest(
+            f"{told_kind} in version {_quoted(told_version)} cannot be handled as a {kind}: "
+            f"expected {api_version}, Kind={kind}"
+        )
+    metadata = value.get("metadata")
+    if metadata is None:
+        value["metadata"] = {}
+    elif not isinstance(metadata, dict):
+        raise BadRequest(f"{kind} in version {_quoted(api_version)} cannot be handled as a {kind}: metadata must be an object")
+    return value
+
+
+def _quoted(text: Any) -> str:
+    return '"' + str(text).rpartition("/")[2] + '"'
+
+
+def checked(exchange: Exchange, strategy: Strategy, obj: Obj, raw: bytes = b"") -> Obj:
+    """Check types, apply `fieldValidation`, and drop what the kind doesn't have."""
+    mode = field_validation(exchange)
+    if mode != "Ignore":
+        problems = strict_problems(strategy.unknown_fields(obj), raw)
+        if problems and mode == "Strict":
+            raise duplicate_fields_error(obj, problems)
+        exchange.warnings.extend(problems)
+    return strategy.decode(obj)
+
+
+def field_validation(exchange: Exchange) -> str:
+    """Return the fieldValidation mode asked for: Warn unless told otherwise."""
+    return exchange.info.first("fieldValidation") or "Warn"
+
+
+def check_write_options(exchange: Exchange, kind: str) -> None:
+    """Refuse query options of a write that mean nothing."""
+    query = exchange.info.query
+    if not query:
+        return
+    errors = []
+    dry_run = query.get("dryRun", [])
+    if any(value != "All" for value in dry_run):
+        errors.append(not_supported(FieldPath("dryRun"), dry_run[0], ("All",)))
+    mode = exchange.info.first("fieldValidation")
+    if mode not in ("", "Ignore", "Warn", "Strict"):
+        errors.append(not_supported(FieldPath("fieldValidation"), mode, ("", "Ignore", "Strict", "Warn")))
+    manager = exchange.info.first("fieldManager")
+    if len(manager) > 128:
+        errors.append(too_long(FieldPath("fieldManager"), manager, 128))
+    elif not manager.isprintable():
+        errors.append(invalid(FieldPath("fieldManager"), manager, "should only contain printable characters"))
+    if errors:
+        raise Invalid.of(kind, "meta.k8s.io", "", errors)
+
+
+async def read_object(exchange: Exchange, resource: Resource, strategy: Strategy) -> Obj:
+    """Return the body as a checked object of a resource."""
+    raw = await read_body(exchange)
+    media = body_media(exchange.request.headers.get("Content-Type", ""))
+    obj = as_object(decode(raw, media), resource)
+    return checked(exchange, strategy, obj, raw if media == "json" else b"")
+
+
+def apply_problems(exchange: Exchange, strategy: Strategy, obj: Obj, raw: bytes) -> None:
+    """Tell unknown fields of an applied configuration in the words of the schema, as upstream does."""
+    del raw
+    unknown = strategy.unknown_fields(obj)
+    if not unknown:
+        return
+    problems = not_declared(unknown)
+    if field_validation(exchange) == "Strict":
+        what = f"{obj['metadata'].get('name', '')}; {obj.get('apiVersion')}, Kind={obj.get('kind', '')}"
+        raise BadRequest(f"failed to create typed patch object ({what}): {problems[0]}")
+    exchange.warnings.extend(problems)

@@ -1,0 +1,98 @@
+"""One request on its way through the server, and the parts of the server it may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from apiserver.authentication.user import ANONYMOUS_USER, UserInfo
+from apiserver.endpoints.negotiation import Form
+from apiserver.filters.request_info import RequestInfo
+from apiserver.registry.registry import Registry
+from apiserver.registry.strategy import Call
+from apiserver.storage.cache.cached_storage import CachedStorage
+from component.clock import Clock
+
+if TYPE_CHECKING:
+    from apiserver.admission.chain import Chain
+    from apiserver.authorization.registry import Authorizer
+    from apiserver.options import Options
+
+GZIP_MINIMUM = 128 * 1024
+
+
+@dataclass(slots=True)
+class Services:
+    """What the endpoints need of the assembled server."""
+
+    options: Options
+    clock: Clock
+    cached: CachedStorage
+    registry: Registry
+    chain: Chain
+    authorizer: Authorizer
+    now: Callable[[], str]
+    parts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request: what is asked, by whom, and the warnings gathered on the way."""
+
+    request: web.BaseRequest
+    info: RequestInfo
+    services: Services
+    form: Form
+    user: UserInfo = ANONYMOUS_USER
+    warnings: list[str] = field(default_factory=list)
+    audit_id: str = ""
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers every answer carries."""
+        return {"Audit-Id": self.audit_id, "Cache-Control": "no-cache, private"}
+
+    def answer(self, body: bytes, status: int = 200, content_type: str = "application/json") -> web.Response:
+        """Return a whole answer; warnings become headers, large bodies are compressed for clients far away."""
+        headers = self.headers()
+        headers["Content-Type"] = content_type
+        response = web.Response(body=body, status=status, headers=headers)
+        for text in self.warnings:
+            response.headers.add("Warning", warning_header(text))
+        if len(body) >= GZIP_MINIMUM and "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            remote = self.request.remote or ""
+            if not remote.startswith("127.") and remote != "::1":
+                response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    def call(self, store_resource: Any, *, subresource: str = "") -> Call:
+        """Return this request as the write path sees it."""
+        info = self.info
+        return Call(
+            resource=store_resource,
+            namespace=info.namespace if store_resource.namespaced else "",
+            name=info.name,
+            user=self.user,
+            subresource=subresource,
+            manager=field_manager(self.request, info),
+            dry_run=bool(info.query.get("dryRun")) and info.first("dryRun") == "All",
+            force=info.flag("force"),
+            now=self.services.now(),
+            warnings=self.warnings,
+        )
+
+
+def warning_header(text: str) -> str:
+    """Return a Warning header's value; quotes and control characters are made harmless."""
+    clean = "".join(char if char.isprintable() else " " for char in text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{clean}"'
+
+
+def field_manager(request: web.BaseRequest, info: RequestInfo) -> str:
+    """Return the manager's name: as asked, else the first part of the user agent, as upstream."""
+    manager = info.first("fieldManager")
+    if manager:
+        return manager
+    return request.headers.get("User-Agent", "unknown").partition("/")[0][:128] or "unknown"

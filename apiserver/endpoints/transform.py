@@ -1,0 +1,71 @@
+"""Object bytes to the form the client asked for: as they are, as a Table, as metadata only, as YAML, pretty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from apimachinery.errors import NotAcceptable
+from apimachinery.objects.metadata import Obj
+from apiserver.endpoints.exchange import Exchange
+from apiserver.pending import to_table
+from apiserver.registry.store import Store
+
+_META_V1 = "meta.k8s.io/v1"
+
+
+def partial(obj: Obj) -> Obj:
+    """Return an object's metadata as PartialObjectMetadata."""
+    return {"kind": "PartialObjectMetadata", "apiVersion": _META_V1, "metadata": obj.get("metadata") or {}}
+
+
+def include_object(exchange: Exchange) -> str:
+    """Return what rows of a Table carry of their object."""
+    return exchange.info.first("includeObject", "Metadata") or "Metadata"
+
+
+def table(exchange: Exchange, store: Store, objs: list[Obj], list_meta: Obj) -> Obj:
+    """Return objects as a Table."""
+    return to_table(
+        store.resource,
+        objs,
+        list_meta,
+        include_object=include_object(exchange),
+        crd_columns=store.strategy.columns,
+        now=exchange.services.clock.now(),
+    )
+
+
+def one(exchange: Exchange, store: Store, body: bytes, status: int = 200) -> web.Response:
+    """Answer with one object given as JSON bytes."""
+    form = exchange.form
+    if not form.kind:
+        return plain(exchange, body, status)
+    obj = orjson.loads(body)
+    if form.kind == "Table":
+        version = obj.get("metadata", {}).get("resourceVersion", "")
+        changed = table(exchange, store, [obj], {"resourceVersion": version})
+    elif form.kind == "PartialObjectMetadata":
+        changed = partial(obj)
+    else:
+        raise NotAcceptable("PartialObjectMetadataList is not a form of a single object")
+    return plain(exchange, orjson.dumps(changed) + b"\n", status)
+
+
+def plain(exchange: Exchange, body: bytes, status: int = 200) -> web.Response:
+    """Answer with JSON bytes, as YAML or indented if asked."""
+    if exchange.form.media == "yaml":
+        return exchange.answer(to_yaml(orjson.loads(body)), status, "application/yaml")
+    if "pretty" in exchange.info.query and exchange.info.first("pretty").lower() not in ("", "false", "0"):
+        body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2) + b"\n"
+    return exchange.answer(body, status)
+
+
+def to_yaml(value: Any) -> bytes:
+    """Return a value as YAML."""
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return bytes(yaml.dump(value, Dumper=dumper, sort_keys=True, encoding="utf-8", allow_unicode=True))

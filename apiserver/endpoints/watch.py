@@ -1,0 +1,273 @@
+"""WATCH: frames pushed into the connection as the cache applies events.
+
+A quiet watch has no task that wakes: the cache calls `deliver`, which writes a frame (encoded once, shared by all
+watchers of the same form, chunk framing included) straight to the transport. A client that doesn't read is cut off
+when too much waits for it. Only resources whose served version differs from the stored one go through a queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from apimachinery.errors import APIError, BadRequest, Expired, Invalid
+from apimachinery.objects.field_path import FieldPath, forbidden, invalid
+from apiserver.endpoints import transform
+from apiserver.endpoints.exchange import Exchange
+from apiserver.endpoints.selection import selection
+from apiserver.endpoints.versions import parse_version, wait_for_version
+from apiserver.filters.request_info import RequestInfo
+from apiserver.registry.store import Store
+from apiserver.storage.cache.history import CacheEvent
+from apiserver.storage.cache.subscriber import Selection
+from component.clock import Clock
+
+_MAX_WAITING_BYTES = 32 * 1024 * 1024
+_BOOKMARK_SECONDS = 50.0
+_MIN_TIMEOUT = 1800
+_INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
+
+def chunk(frame: bytes) -> bytes:
+    """Return a frame as an HTTP/1.1 chunk."""
+    return b"%x\r\n%s\r\n" % (len(frame), frame)
+
+
+class Watches:
+    """All open watches: bookmarks come from here, and a shutdown or a removed resource ends them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.streams: dict[WatchStream, None] = {}
+
+    async def run(self) -> None:
+        """Send bookmarks for ever."""
+        while True:
+            await self._clock.sleep(_BOOKMARK_SECONDS)
+            for stream in tuple(self.streams):
+                if stream.bookmarks:
+                    stream.bookmark()
+
+    def end_all(self) -> None:
+        """End every watch cleanly."""
+        for stream in tuple(self.streams):
+            stream.end()
+
+    def end_resource(self, store_header: bytes) -> None:
+        """End the watches of a resource version that is no longer served."""
+        for stream in tuple(self.streams):
+            if stream.store.header == store_header:
+                stream.end()
+
+
+class WatchStream:
+    """One watcher: a subscriber of a cache that writes to one connection."""
+
+    def __init__(self, exchange: Exchange, store: Store, chosen: Selection, revision: int) -> None:
+        self.exchange = exchange
+        self.store = store
+        self.bookmarks = exchange.info.flag("allowWatchBookmarks")
+        self._selection = chosen
+        self._transport: Any = None
+        self._after = revision
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue: asyncio.Queue[CacheEvent] | None = None
+        if store.strategy.from_storage is not None:
+            self._queue = asyncio.Queue()
+        form = exchange.form
+        self._form = (store.header, form.kind, transform.include_object(exchange) if form.kind == "Table" else "")
+
+    # -- the cache's side ------------------------------------------------------------------------------------------
+
+    def deliver(self, event: CacheEvent) -> None:
+        """Take an event: write its frame."""
+        if event.revision <= self._after or self._ended.done():
+            return
+        if self._queue is not None:
+            self._queue.put_nowait(event)
+            if self._queue.qsize() > 10_000:
+                self.end()
+            return
+        seen = self._selection.effective(event)
+        if seen is None:
+            return
+        kind, entry = seen
+        key = (kind, entry.body is event.entry.body, self._form)
+        frame = event.frames.get(key)
+        if frame is None:
+            frame = event.frames[key] = chunk(self._frame(kind, self.store.header + entry.body))
+        self._write(frame)
+
+    def _write(self, data: bytes) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            self.end()
+            return
+        transport.write(data)
+        if transport.get_write_buffer_size() > _MAX_WAITING_BYTES:
+            self.end()
+            transport.abort()
+
+    def end(self) -> None:
+        """End the watch."""
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def bookmark(self, *, initial_events_end: bool = False) -> None:
+        """Tell the client how far it is."""
+        if self._queue is not None and not self._queue.empty():
+            return
+        meta: dict[str, Any] = {"resourceVersion": str(max(self.store.cached.revision, self._after))}
+        if initial_events_end:
+            meta["annotations"] = {_INITIAL_EVENTS_END: "true"}
+        resource = self.store.resource
+        kind, version = resource.kind, resource.api_version
+        obj: dict[str, Any] = {"kind": kind, "apiVersion": version, "metadata": meta}
+        if self.exchange.form.kind == "Table":
+            obj = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "columnDefinitions": [], "rows": []}
+        elif self.exchange.form.kind:
+            obj = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}
+        elif resource.group == "" and kind == "Pod":
+            obj["spec"] = {"containers": None}
+        self._write(chunk(b'{"type":"BOOKMARK","object":%s}\n' % orjson.dumps(obj)))
+
+    def _frame(self, kind: str, body: bytes) -> bytes:
+        if self.exchange.form.kind:
+            body = self._transformed(body)
+        return b'{"type":"%s","object":%s}\n' % (kind.encode(), body)
+
+    def _transformed(self, body: bytes) -> bytes:
+        obj = orjson.loads(body)
+        if self.exchange.form.kind == "Table":
+            meta = {"resourceVersion": obj["metadata"]["resourceVersion"]}
+            return orjson.dumps(transform.table(self.exchange, self.store, [obj], meta))
+        return orjson.dumps(transform.partial(obj))
+
+    # -- the request's side ----------------------------------------------------------------------------------------
+
+    async def serve(self, *, initial: bool, end_mark: bool) -> web.StreamResponse:
+        """Send what is asked for until the time is over, the client leaves, or the server stops."""
+        exchange = self.exchange
+        response = web.StreamResponse(headers={**exchange.headers(), "Content-Type": "application/json"})
+        response.enable_chunked_encoding()
+        await response.prepare(exchange.request)
+        self._transport = exchange.request.transport
+        watches: Watches = exchange.services.parts["watches"]
+        seconds = _timeout(exchange.info)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._start(initial=initial, end_mark=end_mark)
+                watches.streams[self] = None
+                if self._queue is None:
+                    await self._ended
+                else:
+                    await self._pump(self._queue)
+        except TimeoutError:
+            if self.bookmarks and not self._transport.is_closing():
+                self.bookmark()
+        finally:
+            self.end()
+            watches.streams.pop(self, None)
+            self.store.cache.subscribers.pop(self, None)
+        if exchange.request.transport is not None:
+            await response.write_eof()
+        return response
+
+    async def _start(self, *, initial: bool, end_mark: bool) -> None:
+        """Send the state or the missed events, and subscribe, without anything coming between."""
+        cache = self.store.cache
+        if initial:
+            chosen = self._selection.entries(cache)
+            self._after = self.store.cached.revision
+            cache.subscribers[self] = None
+            bodies = await self.store.bodies(chosen) if self._queue is not None else [entry.body for entry in chosen]
+            frames = [chunk(self._frame("ADDED", self.store.header + body)) for body in bodies]
+            if frames:
+                self._write(b"".join(frames))
+            if end_mark:
+                self.bookmark(initial_events_end=True)
+            return
+        missed = cache.history.after(self._after)
+        cache.subscribers[self] = None
+        if missed is None:
+            self._too_old()
+            return
+        for event in missed:
+            self.deliver(event)
+
+    def _too_old(self) -> None:
+        error = Expired(f"too old resource version: {self._after} ({self.store.cache.history.since})")
+        self._write(chunk(b'{"type":"ERROR","object":%s}\n' % orjson.dumps(error.to_status())))
+        self.end()
+
+    async def _pump(self, queue: asyncio.Queue[CacheEvent]) -> None:
+        """Convert events to the served version, one after the other."""
+        while not self._ended.done():
+            getting = asyncio.ensure_future(queue.get())
+            await asyncio.wait((getting, self._ended), return_when=asyncio.FIRST_COMPLETED)
+            if not getting.done():
+                getting.cancel()
+                return
+            seen = self._selection.effective(getting.result())
+            if seen is None:
+                continue
+            try:
+                body = (await self.store.bodies([seen[1]]))[0]
+            except APIError as error:
+                self._write(chunk(b'{"type":"ERROR","object":%s}\n' % orjson.dumps(error.to_status())))
+                return
+            self._write(chunk(self._frame(seen[0], self.store.header + body)))
+
+
+def _timeout(info: RequestInfo) -> float:
+    text = info.first("timeoutSeconds")
+    if text.isdecimal() and int(text) > 0:
+        return float(min(int(text), 10**8))
+    return float(_MIN_TIMEOUT + random.randrange(_MIN_TIMEOUT))  # noqa: S311 - spreads reconnects
+
+
+def _check_options(info: RequestInfo) -> bool:
+    """Refuse contradictory options; return whether initial events are asked for explicitly."""
+    errors = []
+    match = info.first("resourceVersionMatch")
+    send = info.first("sendInitialEvents")
+    if send:
+        path = FieldPath("resourceVersionMatch")
+        if not match:
+            errors.append(forbidden(path, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
+        elif match != "NotOlderThan":
+            errors.append(invalid(path, match, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
+        if not info.flag("allowWatchBookmarks") and info.flag("sendInitialEvents"):
+            detail = "sendInitialEvents requires setting allowWatchBookmarks to true"
+            errors.append(forbidden(FieldPath("allowWatchBookmarks"), detail))
+    elif match:
+        detail = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+        errors.append(forbidden(FieldPath("resourceVersionMatch"), detail))
+    if errors:
+        raise Invalid.of("ListOptions", "meta.k8s.io", "", errors)
+    return info.flag("sendInitialEvents")
+
+
+async def watch(exchange: Exchange, store: Store) -> web.StreamResponse:
+    """Answer with a stream of events."""
+    info = exchange.info
+    if exchange.form.kind == "PartialObjectMetadataList":
+        raise BadRequest("PartialObjectMetadataList is not a form of a watch event")
+    send_initial = _check_options(info)
+    chosen = selection(info, store)
+    version = info.first("resourceVersion")
+    wanted = parse_version(version)
+    explicit_off = bool(info.first("sendInitialEvents")) and not send_initial
+    if send_initial or (not wanted and not explicit_off):
+        await wait_for_version(exchange, version)
+        stream = WatchStream(exchange, store, chosen, store.cached.revision)
+        return await stream.serve(initial=True, end_mark=send_initial)
+    if not wanted:
+        await store.cached.ensure_fresh()
+        wanted = store.cached.revision
+    stream = WatchStream(exchange, store, chosen, wanted)
+    return await stream.serve(initial=False, end_mark=False)

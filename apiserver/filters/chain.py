@@ -1,0 +1,173 @@
+"""What every request passes, in order: parse, authenticate, impersonate, authorize, bound, answer, count.
+
+One coroutine instead of nested ones: a GET costs what its steps cost. Nothing a client sends gets past `error_answer`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from apimachinery.errors import MethodNotAllowed, Unauthorized
+from apiserver.authentication.impersonation import requested_user
+from apiserver.authentication.registry import Authenticator, RequestCredentials
+from apiserver.authentication.user import UserInfo
+from apiserver.authorization.registry import AuthorizationAttributes, forbidden
+from apiserver.endpoints.exchange import Exchange, Services
+from apiserver.endpoints.negotiation import JSON, negotiate
+from apiserver.endpoints.routes import dispatch, is_long_running
+from apiserver.filters.errors import error_answer
+from apiserver.filters.flow_control import FlowControl
+from apiserver.filters.request_info import RequestInfo, parse
+from apiserver.metrics import Metrics
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+NonResource = Callable[[Exchange], Awaitable[web.StreamResponse | None]]
+
+
+class FilterChain:
+    """The handler of every request."""
+
+    def __init__(
+        self,
+        services: Services,
+        authenticator: Authenticator,
+        metrics: Metrics,
+        non_resource: NonResource,
+        aggregator: Any,
+    ) -> None:
+        self._services = services
+        self._authenticator = authenticator
+        self._metrics = metrics
+        self._writes: set[asyncio.Task[web.StreamResponse]] = set()
+        self._non_resource = non_resource
+        self._aggregator = aggregator
+        options = services.options
+        self.flow = FlowControl(options.max_requests_inflight, options.max_mutating_requests_inflight)
+        self._timeout = options.request_timeout
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        started = time.perf_counter()
+        info = parse(request.method, request.raw_path)
+        exchange = Exchange(request, info, self._services, JSON, audit_id=str(uuid.uuid4()))
+        try:
+            response = await self._answer(exchange)
+        except asyncio.CancelledError:
+            raise
+        except ConnectionError:
+            return web.Response(status=499)
+        except BaseException as error:  # noqa: BLE001 - a client must get an answer, whatever happens
+            response = error_answer(error, info.path, exchange.headers(), exchange.warnings)
+        self._count(info, response.status, time.perf_counter() - started)
+        if request.method == "HEAD" and isinstance(response, web.Response) and not response.prepared:
+            length = str(len(response.body or b""))  # type: ignore[arg-type]
+            response = web.Response(status=response.status, headers=dict(response.headers))
+            response.headers["Content-Length"] = length
+        return response
+
+    async def _answer(self, exchange: Exchange) -> web.StreamResponse:
+        info, request = exchange.info, exchange.request
+        if info.method not in _METHODS:
+            raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
+        await self._identify(exchange)
+        if info.resource_request and not self._is_stream(exchange):
+            exchange.form = negotiate(request.headers.get("Accept", ""))
+        if is_long_running(exchange):
+            self._metrics.watchers.inc(info.verb.upper())
+            try:
+                return await self._route(exchange)
+            finally:
+                self._metrics.watchers.dec(info.verb.upper())
+        place = self.flow.enter(info.method, exchange.user)
+        try:
+            if info.method in _WRITES:
+                return await self._shielded(exchange)
+            return await self._route(exchange)
+        finally:
+            self.flow.leave(place)
+
+    @staticmethod
+    def _is_stream(exchange: Exchange) -> bool:
+        return exchange.info.subresource in ("log", "exec", "attach", "portforward", "proxy")
+
+    async def _shielded(self, exchange: Exchange) -> web.StreamResponse:
+        """Run a write to its end even when the client leaves, but not for ever."""
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._timed(exchange), name=f"write {exchange.info.resource}")
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        return await asyncio.shield(task)
+
+    async def _timed(self, exchange: Exchange) -> web.StreamResponse:
+        async with asyncio.timeout(self._timeout):
+            return await self._route(exchange)
+
+    async def _route(self, exchange: Exchange) -> web.StreamResponse:
+        if self._aggregator is not None:
+            service = self._aggregator.match(exchange.info.path)
+            if service is not None:
+                response: web.StreamResponse = await self._aggregator.handle(exchange.request, service, exchange.user)
+                return response
+        if exchange.info.resource_request:
+            return await dispatch(exchange)
+        answer = await self._non_resource(exchange)
+        assert answer is not None
+        return answer
+
+    async def _identify(self, exchange: Exchange) -> None:
+        """Find out who asks, and whether they may."""
+        request, info = exchange.request, exchange.info
+        transport = request.transport
+        tls = transport.get_extra_info("ssl_object") if transport is not None else None
+        certificate = tls.getpeercert(True) if tls is not None else None
+        user = await self._authenticator.authenticate(RequestCredentials(certificate, request.headers))
+        if user is None:
+            raise Unauthorized
+        wanted = requested_user(request.headers)
+        if wanted is not None:
+            user = wanted.check(self._services.authorizer, user)
+        exchange.user = user
+        attributes = authorization_attributes(user, info)
+        decision = self._services.authorizer.authorize(attributes)
+        if not decision.allowed:
+            raise forbidden(attributes, decision.reason)
+
+    def _count(self, info: RequestInfo, code: int, seconds: float) -> None:
+        if info.verb == "watch":
+            seconds = 0.0
+        known = code != 404 and info.resource_request
+        labels = (
+            (info.verb or info.method).upper(),
+            info.first("dryRun"),
+            info.group if known else "",
+            info.version if known else "",
+            info.resource if known else "",
+            info.subresource if known else "",
+        )
+        self._metrics.count(labels, code, seconds)
+
+
+def authorization_attributes(user: UserInfo, info: RequestInfo) -> AuthorizationAttributes:
+    """Return a request as the authorizers see it."""
+    if not info.resource_request:
+        return AuthorizationAttributes(user, info.method.lower(), path=info.path, resource_request=False)
+    return AuthorizationAttributes(
+        user,
+        info.verb,
+        info.group,
+        info.version,
+        info.resource,
+        info.subresource,
+        info.namespace,
+        info.name,
+        info.path,
+    )
+
+

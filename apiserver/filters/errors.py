@@ -1,0 +1,45 @@
+"""The only place where an exception becomes an HTTP answer."""
+
+from __future__ import annotations
+
+import orjson
+from aiohttp import web
+
+from apimachinery.errors import APIError, InternalError, RequestEntityTooLarge, ServiceUnavailable, Timeout
+from apiserver.endpoints.exchange import warning_header
+from apiserver.storage.errors import StorageUnavailable
+from component.logging import get_logger
+
+_LOG = get_logger(__name__)
+
+
+def as_api_error(error: BaseException, path: str) -> APIError:
+    """Return the API error an exception stands for; what nobody expected is logged and told as an internal error."""
+    if isinstance(error, APIError):
+        return error
+    if isinstance(error, StorageUnavailable):
+        return ServiceUnavailable(f"the server is currently unable to handle the request: {error}")
+    if isinstance(error, TimeoutError):
+        return Timeout("request did not complete within the requested timeout")
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return RequestEntityTooLarge("Request entity too large: limit is 3145728")
+    if isinstance(error, RecursionError):
+        return RequestEntityTooLarge("the object is nested too deeply")
+    _LOG.exception("request failed", path=path)
+    return InternalError(f"Internal error occurred: {type(error).__name__}")
+
+
+def error_answer(error: BaseException, path: str, headers: dict[str, str], warnings: list[str]) -> web.Response:
+    """Return the `Status` answer to a failed request."""
+    api_error = as_api_error(error, path)
+    status = api_error.to_status()
+    headers = {**headers, "Content-Type": "application/json"}
+    retry = (status.get("details") or {}).get("retryAfterSeconds")
+    if retry and api_error.code in (429, 503, 504):
+        headers["Retry-After"] = str(retry)
+    if api_error.code == 401:
+        headers["WWW-Authenticate"] = 'Basic realm="kubernetes-master"'
+    response = web.Response(body=orjson.dumps(status) + b"\n", status=api_error.code, headers=headers)
+    for text in warnings:
+        response.headers.add("Warning", warning_header(text))
+    return response

@@ -1,0 +1,123 @@
+"""Workloads: the pod template is the meaning that generations count; status writes don't change labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from apimachinery.objects.metadata import Obj
+from apiserver.registry import generic
+from apiserver.registry.strategy import Call, Strategy, Subresource
+
+
+def _status(new: Obj, old: Obj, call: Call) -> None:
+    generic.only_status(new, old, call)
+    labels = old["metadata"].get("labels")
+    if labels is not None:
+        new["metadata"]["labels"] = labels
+    else:
+        new["metadata"].pop("labels", None)
+
+
+_STATUS = Subresource(prepare=_status)
+
+
+def strategy(base: Strategy) -> Strategy:
+    """Return the strategy of sets."""
+    return replace(base, subresources={**base.subresources, "status": generic.STATUS})
+
+
+def _update_deployment(new: Obj, old: Obj, call: Call) -> None:
+    generic.count_generation(new, old, call)
+    if (new["metadata"].get("annotations") or {}) != (old["metadata"].get("annotations") or {}):
+        new["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
+
+
+def deployment_strategy(base: Strategy) -> Strategy:
+    """Return the strategy of deployments: a changed annotation counts as a generation, too (as upstream)."""
+    return replace(base, prepare_update=_update_deployment, subresources={"status": _STATUS})
+
+
+def _create_job(obj: Obj, call: Call) -> None:
+    """Generate the selector and the labels that tie a Job to its Pods."""
+    generic.first_generation(obj, call)
+    spec = obj.get("spec") or {}
+    if spec.get("manualSelector"):
+        return
+    uid, name = obj["metadata"]["uid"], obj["metadata"].get("name", "")
+    template = spec.setdefault("template", {})
+    labels = template.setdefault("metadata", {}).setdefault("labels", {})
+    labels.update(
+        {
+            "controller-uid": uid,
+            "batch.kubernetes.io/controller-uid": uid,
+            "job-name": name,
+            "batch.kubernetes.io/job-name": name,
+        }
+    )
+    if not spec.get("selector"):
+        spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+
+
+def job_strategy(base: Strategy) -> Strategy:
+    """Return the strategy of jobs."""
+    return replace(base, prepare_create=_create_job)
+
+
+def _create_request(obj: Obj, call: Call) -> None:
+    """Tell who asks, as authenticated; nobody may claim to be somebody else."""
+    obj.pop("status", None)
+    spec, user = obj.setdefault("spec", {}), call.user
+    spec["username"] = user.name
+    for key, value in (("uid", user.uid), ("groups", list(user.groups))):
+        if value:
+            spec[key] = value
+        else:
+            spec.pop(key, None)
+    extra = {key: list(values) for key, values in user.extra.items()}
+    if extra:
+        spec["extra"] = extra
+    else:
+        spec.pop("extra", None)
+
+
+def _update_request(new: Obj, old: Obj, call: Call) -> None:
+    generic.keep_status(new, old, call)
+    new["spec"] = old.get("spec")
+
+
+def _keep_conditions(new: Obj, old: Obj, *, approval: bool) -> None:
+    """An approval writes only Approved and Denied; a status write leaves those alone."""
+    status, before = new.setdefault("status", {}), old.get("status") or {}
+    deciding = ("Approved", "Denied")
+    if approval:
+        mine = [one for one in status.get("conditions") or [] if one.get("type") in deciding]
+        others = [one for one in before.get("conditions") or [] if one.get("type") not in deciding]
+        new["status"] = {**before, "conditions": [*others, *mine]}
+    else:
+        mine = [one for one in status.get("conditions") or [] if one.get("type") not in deciding]
+        others = [one for one in before.get("conditions") or [] if one.get("type") in deciding]
+        if mine or others:
+            status["conditions"] = [*others, *mine]
+
+
+def _request_status(new: Obj, old: Obj, call: Call) -> None:
+    generic.only_status(new, old, call)
+    _keep_conditions(new, old, approval=False)
+
+
+def _approval(new: Obj, old: Obj, call: Call) -> None:
+    generic.only_status(new, old, call)
+    _keep_conditions(new, old, approval=True)
+    for condition in new["status"].get("conditions") or []:
+        condition.setdefault("lastUpdateTime", call.now)
+        condition.setdefault("lastTransitionTime", call.now)
+
+
+def certificate_signing_request_strategy(base: Strategy) -> Strategy:
+    """Return the strategy of certificate signing requests."""
+    return replace(
+        base,
+        prepare_create=_create_request,
+        prepare_update=_update_request,
+        subresources={"status": Subresource(prepare=_request_status), "approval": Subresource(prepare=_approval)},
+    )

@@ -1,0 +1,110 @@
+"""Objects every cluster has from the start: system namespaces, the `kubernetes` Service and its endpoints.
+
+Level-triggered: what is missing is made, what differs is mended, again and again.
+"""
+
+from __future__ import annotations
+
+from apimachinery.errors import AlreadyExists, APIError, NotFound
+from apimachinery.objects.metadata import Obj
+from apiserver.registry.client import LoopbackClient
+from apiserver.storage.errors import StorageError
+from component.clock import Clock
+from component.logging import get_logger
+
+_LOG = get_logger(__name__)
+_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_SERVICE = "kubernetes"
+_EVERY_SECONDS = 30.0
+
+
+class BootstrapObjects:
+    """Makes the objects and keeps them."""
+
+    def __init__(self, client: LoopbackClient, clock: Clock, *, address: str, port: int, service_ip: str, cidrs: tuple[str, ...]) -> None:
+        self._client = client
+        self._clock = clock
+        self._address = address
+        self._port = port
+        self._service_ip = service_ip
+        self._cidrs = cidrs
+
+    async def run(self) -> None:
+        """Keep the objects for ever."""
+        while True:
+            try:
+                await self.reconcile()
+            except (APIError, StorageError) as error:
+                _LOG.warning("bootstrap objects are not all there, trying again", error=str(error))
+                await self._clock.sleep(0.5)
+                continue
+            await self._clock.sleep(_EVERY_SECONDS)
+
+    async def reconcile(self) -> None:
+        """Make what is missing, mend what differs."""
+        for name in _NAMESPACES:
+            await self._ensure("namespaces", {"metadata": {"name": name}}, None)
+        await self._ensure("servicecidrs.networking.k8s.io", self._service_cidr(), None)
+        await self._ensure("services", self._service(), "default")
+        if self._address:
+            await self._ensure("endpoints", self._endpoints(), "default", part="subsets")
+            await self._ensure("endpointslices.discovery.k8s.io", self._slice(), "default", part="endpoints")
+        await self._ready_cidr()
+
+    async def _ensure(self, resource: str, wanted: Obj, namespace: str | None, *, part: str = "") -> None:
+        name = wanted["metadata"]["name"]
+        try:
+            found = await self._client.get(resource, name, namespace)
+        except NotFound:
+            try:
+                await self._client.create(resource, wanted, namespace)
+            except AlreadyExists:
+                return
+            return
+        if part and found.get(part) != wanted[part]:
+            await self._client.update(resource, {**found, **wanted, "metadata": found["metadata"]})
+
+    async def _ready_cidr(self) -> None:
+        found = await self._client.get("servicecidrs.networking.k8s.io", _SERVICE)
+        if (found.get("status") or {}).get("conditions"):
+            return
+        condition = {
+            "type": "Ready",
+            "status": "True",
+            "reason": "",
+            "message": "Kubernetes Service CIDR is ready",
+            "lastTransitionTime": found["metadata"]["creationTimestamp"],
+        }
+        patch = {"status": {"conditions": [condition]}}
+        await self._client.patch("servicecidrs.networking.k8s.io", _SERVICE, patch, subresource="status")
+
+    def _service_cidr(self) -> Obj:
+        return {"metadata": {"name": _SERVICE}, "spec": {"cidrs": list(self._cidrs)}}
+
+    def _service(self) -> Obj:
+        port = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": self._port}
+        labels = {"component": "apiserver", "provider": "kubernetes"}
+        return {
+            "metadata": {"name": _SERVICE, "namespace": "default", "labels": labels},
+            "spec": {"clusterIP": self._service_ip, "ports": [port], "sessionAffinity": "None", "type": "ClusterIP"},
+        }
+
+    def _endpoints(self) -> Obj:
+        labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+        port = {"name": "https", "port": self._port, "protocol": "TCP"}
+        return {
+            "metadata": {"name": _SERVICE, "namespace": "default", "labels": labels},
+            "subsets": [{"addresses": [{"ip": self._address}], "ports": [port]}],
+        }
+
+    def _slice(self) -> Obj:
+        return {
+            "metadata": {
+                "name": _SERVICE,
+                "namespace": "default",
+                "labels": {"kubernetes.io/service-name": _SERVICE},
+            },
+            "addressType": "IPv6" if ":" in self._address else "IPv4",
+            "endpoints": [{"addresses": [self._address], "conditions": {"ready": True}}],
+            "ports": [{"name": "https", "port": self._port, "protocol": "TCP"}],
+        }

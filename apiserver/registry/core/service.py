@@ -1,0 +1,243 @@
+"""Services: addresses and ports are allocated as part of the write, and given back when it fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from apimachinery.objects.field_path import FieldError, FieldPath, invalid
+from apimachinery.objects.metadata import Obj
+from apiserver.registry import generic
+from apiserver.registry.node_ports import NodePorts
+from apiserver.registry.service_ips import AddressError, ServiceAddresses
+from apiserver.registry.strategy import Call, Strategy
+from apiserver.storage.cache.entry import Entry
+from apiserver.storage.cache.history import CacheEvent
+from apiserver.storage.cache.watch_cache import WatchCache
+
+_SPEC = FieldPath("spec")
+_WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
+_NONE = "None"
+
+
+def _type(obj: Obj) -> str:
+    return (obj.get("spec") or {}).get("type") or "ClusterIP"
+
+
+def _needs_address(obj: Obj) -> bool:
+    return _type(obj) != "ExternalName" and (obj.get("spec") or {}).get("clusterIP") != _NONE
+
+
+def _addresses(spec: Obj) -> list[str]:
+    found = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
+    return [address for address in found if address and address != _NONE]
+
+
+def _ports(spec: Obj) -> list[int]:
+    found = {port.get("nodePort") for port in spec.get("ports") or []} | {spec.get("healthCheckNodePort")}
+    return [port for port in found if port]
+
+
+class ServiceRules:
+    """The strategy of Services, with its two allocators."""
+
+    def __init__(self, cidrs: tuple[str, ...], port_range: tuple[int, int]) -> None:
+        self.families = {one.family: one for one in (ServiceAddresses(cidr) for cidr in cidrs)}
+        self.primary = next(iter(self.families))
+        self.ports = NodePorts(*port_range)
+
+    def follow(self, cache: WatchCache) -> None:
+        """Take over what is stored, and keep in step with it."""
+        for entry in cache.select():
+            self._hold(entry)
+        cache.listeners.append(self._changed)
+
+    def _changed(self, event: CacheEvent) -> None:
+        if event.previous is not None:
+            self._drop(event.previous)
+        if not event.deleted:
+            self._hold(event.entry)
+
+    def _hold(self, entry: Entry) -> None:
+        spec = entry.parse().get("spec") or {}
+        for address in _addresses(spec):
+            self._family_of(address).hold(address, entry.key)
+        for port in _ports(spec):
+            self.ports.hold(port, entry.key)
+
+    def _drop(self, entry: Entry) -> None:
+        spec = entry.parse().get("spec") or {}
+        for address in _addresses(spec):
+            self._family_of(address).drop(address, entry.key)
+        for port in _ports(spec):
+            self.ports.drop(port, entry.key)
+
+    def _family_of(self, address: str) -> ServiceAddresses:
+        family = "IPv6" if ":" in address else "IPv4"
+        return self.families.get(family) or self.families[self.primary]
+
+    def strategy(self, base: Strategy) -> Strategy:
+        """Return the strategy of Services."""
+        return replace(
+            base,
+            prepare_create=self._create,
+            prepare_update=self._update,
+            validate_create=lambda obj, call: base.validate_create(obj, call) or self._allocate(obj, call),
+            validate_update=lambda new, old, call: (
+                base.validate_update(new, old, call) or ([] if call.subresource else self._allocate(new, call))
+            ),
+        )
+
+    def _create(self, obj: Obj, call: Call) -> None:
+        del call
+        obj["status"] = {"loadBalancer": {}}
+        self._families(obj)
+
+    def _families(self, obj: Obj) -> None:
+        """Fill in IP families where the type has any."""
+        spec = obj.setdefault("spec", {})
+        if _type(obj) == "ExternalName":
+            return
+        address = spec.get("clusterIP")
+        if not spec.get("ipFamilies"):
+            told = "IPv6" if address and ":" in address else "IPv4" if address and address != _NONE else self.primary
+            spec["ipFamilies"] = [told if told in self.families else self.primary]
+        policy = spec.setdefault("ipFamilyPolicy", "SingleStack")
+        if policy != "SingleStack":
+            spec["ipFamilies"] = [
+                *spec["ipFamilies"], *(one for one in self.families if one not in spec["ipFamilies"])
+            ]
+        if address == _NONE:
+            spec["clusterIPs"] = [_NONE]
+
+    def _update(self, new: Obj, old: Obj, call: Call) -> None:
+        generic.keep_status(new, old, call)
+        spec, before = new.setdefault("spec", {}), old.get("spec") or {}
+        same = _type(new) == _type(old)
+        if _needs_address(new) and _needs_address(old):
+            if not spec.get("clusterIP") and not spec.get("clusterIPs"):
+                spec["clusterIP"], spec["clusterIPs"] = before.get("clusterIP"), before.get("clusterIPs")
+            elif spec.get("clusterIP") and spec.get("clusterIP") == before.get("clusterIP"):
+                spec.setdefault("clusterIPs", before.get("clusterIPs"))
+        elif _type(new) == "ExternalName" and _type(old) != "ExternalName":
+            for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
+                if spec.get(key) == before.get(key) or key in ("ipFamilies", "ipFamilyPolicy"):
+                    spec.pop(key, None)
+        if same or (_type(new) in _WITH_NODE_PORTS and _type(old) in _WITH_NODE_PORTS):
+            _keep_ports(spec, before)
+        elif _type(new) not in _WITH_NODE_PORTS:
+            _forget_ports(spec, before)
+        self._families(new)
+        if _type(new) != "LoadBalancer" and _type(old) == "LoadBalancer" and "status" in new:
+            new["status"] = {"loadBalancer": {}}
+
+    def _allocate(self, obj: Obj, call: Call) -> list[FieldError]:
+        """Reserve what the Service needs and write it into the spec."""
+        spec = obj["spec"]
+        key = f"{call.namespace}/{call.name}"
+        try:
+            if _needs_address(obj):
+                self._allocate_addresses(spec, key, call)
+            if _type(obj) in _WITH_NODE_PORTS:
+                self._allocate_ports(spec, key, call)
+        except _Refused as refused:
+            return [refused.error]
+        return []
+
+    def _allocate_addresses(self, spec: Obj, key: str, call: Call) -> None:
+        families = spec.get("ipFamilies") or [self.primary]
+        known = _addresses(spec)
+        result = []
+        for index, family in enumerate(families):
+            allocator = self.families.get(family)
+            if allocator is None:
+                error = invalid(_SPEC.child("ipFamilies").index(index), family, "not configured on this cluster")
+                raise _Refused(error)
+            try:
+                if index < len(known):
+                    address = known[index]
+                    allocator.take(address, key)
+                else:
+                    address = allocator.allocate()
+            except AddressError as error:
+                raise _Refused(invalid(_SPEC.child("clusterIPs"), known, str(error))) from error
+            call.cleanup.append(lambda allocator=allocator, address=address: allocator.release(address))  # type: ignore[misc]
+            result.append(address)
+        spec["clusterIP"], spec["clusterIPs"] = result[0], result
+
+    def _allocate_ports(self, spec: Obj, key: str, call: Call) -> None:
+        if _is_off(spec):
+            return
+        by_number: dict[tuple[int, str], int] = {}
+        taken: set[int] = set()
+        for index, port in enumerate(spec.get("ports") or []):
+            wanted = port.get("nodePort")
+            path = _SPEC.child("ports").index(index).child("nodePort")
+            twin = by_number.get((port.get("port"), ""))
+            if not wanted and twin and (twin, port.get("protocol")) not in by_number:
+                wanted = twin  # the same port for TCP and UDP shares one node port, as upstream
+            if wanted not in taken:
+                wanted = self._take_port(path, wanted, key, call)
+                taken.add(wanted)
+            port["nodePort"] = wanted
+            by_number[(port.get("port"), "")] = wanted
+            by_number[(wanted, port.get("protocol"))] = wanted
+        if spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
+            path = _SPEC.child("healthCheckNodePort")
+            spec["healthCheckNodePort"] = self._take_port(path, spec.get("healthCheckNodePort"), key, call)
+
+    def _take_port(self, path: FieldPath, wanted: int | None, key: str, call: Call) -> int:
+        try:
+            if wanted:
+                self.ports.take(wanted, key)
+                port = wanted
+            else:
+                port = self.ports.allocate()
+        except AddressError as error:
+            raise _Refused(invalid(path, wanted or 0, str(error))) from error
+        call.cleanup.append(lambda: self.ports.release(port))
+        return port
+
+
+class _Refused(Exception):
+    """An allocation that can't be had."""
+
+    def __init__(self, error: FieldError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _is_off(spec: Obj) -> bool:
+    return spec.get("type") == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is False
+
+
+def _keep_ports(spec: Obj, before: Obj) -> None:
+    """Ports that the client left out stay as they were allocated."""
+    old: dict[tuple[Any, Any], Any] = {
+        (port.get("port"), port.get("protocol")): port.get("nodePort") for port in before.get("ports") or []
+    }
+    taken = {port.get("nodePort") for port in spec.get("ports") or []}
+    for port in spec.get("ports") or []:
+        known = old.get((port.get("port"), port.get("protocol")))
+        if not port.get("nodePort") and known and known not in taken:
+            port["nodePort"] = known
+    if spec.get("externalTrafficPolicy") == "Local" and not spec.get("healthCheckNodePort"):
+        known = before.get("healthCheckNodePort")
+        if known:
+            spec["healthCheckNodePort"] = known
+
+
+def _forget_ports(spec: Obj, before: Obj) -> None:
+    """A Service that no longer has node ports loses those it had, unless the client set others (an error then)."""
+    old = {port.get("nodePort") for port in before.get("ports") or []}
+    for port in spec.get("ports") or []:
+        if port.get("nodePort") in old:
+            port.pop("nodePort", None)
+    if spec.get("healthCheckNodePort") == before.get("healthCheckNodePort"):
+        spec.pop("healthCheckNodePort", None)
+    for key in ("externalTrafficPolicy", "allocateLoadBalancerNodePorts"):
+        if spec.get(key) == before.get(key):
+            spec.pop(key, None)
+
+
+

@@ -1,0 +1,118 @@
+"""What a DELETE does to an object, decided: remove it, mark it, or leave it as it is.
+
+Pure. Upstream's order: finalizers by propagation policy, then the grace period, then whether anything still holds
+the object.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from apimachinery.errors import BadRequest, Conflict
+from apimachinery.objects.metadata import Obj
+from apimachinery.objects.times import format_time, parse_time
+from apimachinery.resources import Resource
+
+ORPHAN = "orphan"
+FOREGROUND = "foregroundDeletion"
+_POLICIES = {"Orphan", "Background", "Foreground"}
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """The decision. `updated` is the object to store instead; None with `remove` False means nothing changes."""
+
+    remove: bool
+    updated: Obj | None = None
+
+
+def check_options(options: Obj) -> None:
+    """Refuse DeleteOptions that contradict themselves."""
+    policy = options.get("propagationPolicy")
+    if policy is not None and options.get("orphanDependents") is not None:
+        raise BadRequest(
+            'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Invalid value: '
+            f'"{policy}": orphanDependents and deletionPropagation cannot be both set'
+        )
+    if policy is not None and policy not in _POLICIES:
+        raise BadRequest(
+            'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: '
+            f'"{policy}": supported values: "Foreground", "Background", "Orphan", "nil"'
+        )
+    grace = options.get("gracePeriodSeconds")
+    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
+        raise BadRequest("json: cannot unmarshal into Go struct field DeleteOptions.gracePeriodSeconds of type int64")
+    dry_run = options.get("dryRun") or []
+    if not isinstance(dry_run, list) or any(value != "All" for value in dry_run):
+        raise BadRequest('DeleteOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: supported values: "All"')
+
+
+def check_preconditions(resource: Resource, name: str, metadata: dict[str, Any], options: Obj) -> None:
+    """Refuse when the object is not the one the client means."""
+    wanted = options.get("preconditions") or {}
+    uid = wanted.get("uid")
+    if uid is not None and uid != metadata.get("uid"):
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {metadata.get('uid')}"
+        raise Conflict.of(resource, name, why)
+    version = wanted.get("resourceVersion")
+    if version is not None and version != metadata.get("resourceVersion"):
+        why = (
+            f"Precondition failed: ResourceVersion in precondition: {version}, "
+            f"ResourceVersion in object meta: {metadata.get('resourceVersion')}"
+        )
+        raise Conflict.of(resource, name, why)
+
+
+def _finalizers(current: list[str], options: Obj) -> list[str]:
+    """Return the finalizers after the propagation policy has had its say."""
+    policy, orphan = options.get("propagationPolicy"), options.get("orphanDependents")
+    if policy is None and orphan is None:
+        return list(current)
+    kept = [value for value in current if value not in (ORPHAN, FOREGROUND)]
+    if policy == "Orphan" or orphan is True:
+        kept.append(ORPHAN)
+    elif policy == "Foreground":
+        kept.append(FOREGROUND)
+    return kept
+
+
+def decide(obj: Obj, options: Obj, *, grace: int | None, now: str, held: bool) -> Deletion:
+    """Decide one deletion.
+
+    Args:
+        obj: the object as stored.
+        options: DeleteOptions.
+        grace: seconds somebody needs to finish the object; None when nobody has to.
+        now: the current time as RFC 3339.
+        held: whether something else than metadata.finalizers keeps it (a Namespace's spec.finalizers).
+    """
+    new = copy.deepcopy(obj)
+    metadata = new["metadata"]
+    finalizers = _finalizers(metadata.get("finalizers") or [], options)
+    if finalizers:
+        metadata["finalizers"] = finalizers
+    else:
+        metadata.pop("finalizers", None)
+    held = held or bool(finalizers)
+    if metadata.get("deletionTimestamp"):
+        old_grace = metadata.get("deletionGracePeriodSeconds") or 0
+        if grace is not None and options.get("gracePeriodSeconds") is not None and grace < old_grace:
+            _mark(metadata, metadata["deletionTimestamp"], grace, old_grace)
+        if (metadata.get("deletionGracePeriodSeconds") or 0) == 0 and not held:
+            return Deletion(remove=True)
+        return Deletion(remove=False, updated=new if new != obj else None)
+    if not grace and not held:
+        return Deletion(remove=True)
+    if metadata.get("generation"):
+        metadata["generation"] += 1
+    _mark(metadata, now, grace or 0, 0)
+    return Deletion(remove=False, updated=new)
+
+
+def _mark(metadata: dict[str, Any], at: str, grace: int, already: int) -> None:
+    """Set deletionTimestamp (when the grace period ends) and the period."""
+    moment = parse_time(at)
+    metadata["deletionTimestamp"] = format_time(moment.timestamp() + grace - already)
+    metadata["deletionGracePeriodSeconds"] = grace

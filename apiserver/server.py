@@ -1,0 +1,225 @@
+"""The API server put together: storage, registry, admission, endpoints, filters, listeners.
+
+Everything starts at once: the caches are filled by one read of etcd, then the server listens; what takes longer
+(bootstrap roles, the first OpenAPI document) is made while it already answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from typing import Any
+
+from aiohttp import web
+
+from apimachinery.objects.times import now_rfc3339
+from apimachinery.resources import RESOURCES
+from apiserver.admission.registry import build_chain
+from apiserver.authentication.discovery import openid_documents
+from apiserver.authentication.registry import Authenticator
+from apiserver.authorization.rbac_bootstrap import ensure_bootstrap
+from apiserver.authorization.registry import Authorizer
+from apiserver.endpoints.documents import Documents
+from apiserver.endpoints.exchange import Services
+from apiserver.endpoints.health import Health
+from apiserver.endpoints.kubelets import Kubelets
+from apiserver.endpoints.watch import Watches
+from apiserver.filters.chain import FilterChain
+from apiserver.metrics import Metrics
+from apiserver.options import Options
+from apiserver.registry.bootstrap import BootstrapObjects
+from apiserver.registry.client import LoopbackClient
+from apiserver.registry.core.service import ServiceRules
+from apiserver.registry.node_ports import parse_range
+from apiserver.registry.registry import Registry
+from apiserver.registry.table import strategies
+from apiserver.registry.virtual import VirtualServices, virtual_handlers
+from apiserver.storage.cache.cached_storage import CachedStorage
+from apiserver.storage.cache.feed import Feed
+from apiserver.storage.compaction import compact_for_ever
+from apiserver.storage.etcd import EtcdStorage, open_channel
+from apiserver.storage.lease import LeaseManager
+from component.clock import Clock
+from component.logging import get_logger
+from component.tasks import Tasks
+
+_LOG = get_logger("server")
+_DRAIN_SECONDS = 5.0
+_STALE_SECONDS = 5.0
+
+
+class Server:
+    """One API server.
+
+    Args:
+        options: the command line.
+        clock: the time.
+    """
+
+    def __init__(self, options: Options, clock: Clock | None = None) -> None:
+        self._options = options
+        self._clock = clock or Clock()
+        channel = open_channel(options.etcd_servers, options.etcd_cafile, options.etcd_certfile, options.etcd_keyfile)
+        self._storage = EtcdStorage(channel)
+        leases = LeaseManager(self._storage, self._clock)
+        self.cached = CachedStorage(self._storage, options.etcd_prefix, leases, shared=options.etcd_shared)
+        self.registry = Registry(self.cached)
+        self._rules = ServiceRules(options.service_cluster_ip_range, parse_range(options.service_node_port_range))
+        for resource, strategy in strategies(self._rules, event_ttl=int(options.event_ttl)):
+            self.registry.add(resource, strategy)
+        self.loopback = LoopbackClient(self.registry, self._now)
+        self.authenticator = Authenticator(options, self.registry.lister)
+        self.authorizer = Authorizer(options, self.registry.lister)
+        self.watches = Watches(self._clock)
+        self.metrics = Metrics()
+        self.health = Health()
+        self._kubelets = Kubelets(options, self.registry)
+        self.services = Services(
+            options=options,
+            clock=self._clock,
+            cached=self.cached,
+            registry=self.registry,
+            chain=build_chain(options, self.registry.lister, self.loopback, self.authorizer),
+            authorizer=self.authorizer,
+            now=self._now,
+        )
+        self.port = options.secure_port
+        self._roles_ready = False
+
+    def _now(self) -> str:
+        return now_rfc3339(self._clock)
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until cancelled; then end watches, let requests finish, and stop."""
+        aggregator = self._aggregator()
+        documents = Documents(self.services, self.health, self.metrics, aggregator, openid_documents(self._options))
+        virtual = virtual_handlers(
+            VirtualServices(self.authenticator, self.authorizer, self.registry.lister, self._options)
+        )
+        self.services.parts.update(
+            watches=self.watches,
+            kubelets=self._kubelets,
+            virtual=virtual,
+            resources={(one.group, one.version, one.plural): one for one in RESOURCES},
+            component_statuses=documents.component_statuses,
+        )
+        self.registry.on_remove(lambda resource: self._end_watches(resource.api_version, resource.kind))
+        chain = FilterChain(self.services, self.authenticator, self.metrics, documents.answer, aggregator)
+        feed = Feed(self.cached, self._clock)
+        self._add_checks()
+        try:
+            await feed.load()
+            self._rules.follow(self.registry.store("services").cache)
+            async with Tasks() as tasks:
+                tasks.spawn(feed.run, name="etcd watch", restart=True)
+                await self._establish(tasks, aggregator)
+                await self._serve(chain, tasks)
+        finally:
+            await self._kubelets.close()
+            await self._storage.close()
+
+    async def _serve(self, chain: FilterChain, tasks: Tasks) -> None:
+        server = web.Server(chain.handle, handler_cancellation=True, access_log=None, keepalive_timeout=120.0)
+        listeners = await self._listen(server)
+        tasks.spawn(self.watches.run, name="bookmarks", restart=True)
+        tasks.spawn(self._bootstrap, name="bootstrap roles", restart=True)
+        tasks.spawn(self._bootstrap_objects().run, name="bootstrap objects", restart=True)
+        interval = float(self._options.etcd_compaction_interval)
+        if interval > 0:
+            tasks.spawn(
+                lambda: compact_for_ever(self._storage, self._clock, interval, self.cached.compacted),
+                name="compaction",
+                restart=True,
+            )
+        _LOG.info("Serving", addresses=",".join(self._options.bind_address), port=self.port)
+        try:
+            await tasks.wait()
+        finally:
+            for listener in listeners:
+                listener.close()
+            self.watches.end_all()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DRAIN_SECONDS):
+                    await server.shutdown(_DRAIN_SECONDS - 1)
+
+    async def _listen(self, server: web.Server) -> list[asyncio.Server]:
+        loop = asyncio.get_running_loop()
+        tls = self._tls()
+        listeners: list[asyncio.Server] = []
+        for host in self._options.bind_address:
+            listener = await loop.create_server(
+                server, host, self.port, ssl=tls, backlog=1024, reuse_address=True
+            )
+            self.port = self.port or int(listener.sockets[0].getsockname()[1])
+            listeners.append(listener)
+        return listeners
+
+    def _tls(self) -> ssl.SSLContext | None:
+        options = self._options
+        if not options.tls_cert_file:
+            if any(host not in ("127.0.0.1", "::1", "localhost") for host in options.bind_address):
+                raise ValueError("--tls-cert-file is needed to serve on other addresses than loopback")
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(options.tls_cert_file, options.tls_private_key_file)
+        context.set_alpn_protocols(["http/1.1"])
+        for authority in (options.client_ca_file, options.requestheader_client_ca_file):
+            if authority:
+                context.load_verify_locations(authority)
+                context.verify_mode = ssl.CERT_OPTIONAL
+        return context
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _aggregator(self) -> Any:
+        from apiserver.pending import Aggregator
+
+        return Aggregator(self._options, self.registry.lister, self.loopback)
+
+    async def _establish(self, tasks: Tasks, aggregator: Any) -> None:
+        from apiserver.pending import Establisher
+
+        establisher = Establisher(self.registry, self.registry.lister, self.loopback)
+        tasks.spawn(establisher.run, name="custom resources", restart=True)
+        tasks.spawn(aggregator.run, name="extension servers", restart=True)
+
+    async def _bootstrap(self) -> None:
+        await ensure_bootstrap(self.loopback)
+        self._roles_ready = True
+
+    def _bootstrap_objects(self) -> BootstrapObjects:
+        options = self._options
+        address = options.advertise_address
+        if not address and options.bind_address[0] not in ("0.0.0.0", "::"):
+            address = options.bind_address[-1]
+        return BootstrapObjects(
+            self.loopback,
+            self._clock,
+            address=address,
+            port=self.port,
+            service_ip=self._rules.families[self._rules.primary].reserved_first,
+            cidrs=options.service_cluster_ip_range,
+        )
+
+    def _end_watches(self, api_version: str, kind: str) -> None:
+        from apiserver.storage.cache.entry import header
+
+        self.watches.end_resource(header(api_version, kind))
+
+    def _add_checks(self) -> None:
+        self.health.add("ping", lambda: "")
+        self.health.add("etcd", lambda: "" if self.cached.revision else "not connected")
+        self.health.add("log", lambda: "")
+        self.health.add(
+            "poststarthook/rbac/bootstrap-roles", lambda: "" if self._roles_ready else "not finished", only_ready=True
+        )
+        self.health.add("informer-sync", lambda: "" if self.cached.revision else "not synced", only_ready=True)
+
+
+async def serve(options: Options) -> None:
+    """Run a server until cancelled."""
+    await Server(options).run()

@@ -1,0 +1,97 @@
+"""Fills the caches from etcd and keeps them in step.
+
+At start one paged range over the whole prefix, then one watch from the revision after it. When the watch breaks it
+resumes where it was; when that revision has been compacted meanwhile, the difference is found by listing again.
+"""
+
+from __future__ import annotations
+
+from apiserver.storage.cache.cached_storage import CachedStorage
+from apiserver.storage.errors import RevisionCompacted, StorageUnavailable
+from component.clock import Clock
+from component.logging import get_logger
+
+_LOG = get_logger(__name__)
+_PAGE = 2000
+_FIRST_RETRY = 0.05
+_LAST_RETRY = 1.0
+
+
+class Feed:
+    """The one that reads etcd's watch."""
+
+    def __init__(self, cached: CachedStorage, clock: Clock) -> None:
+        self._cached = cached
+        self._clock = clock
+
+    async def load(self) -> None:
+        """Fill the caches; waits for etcd as long as it takes."""
+        delay = _FIRST_RETRY
+        while True:
+            try:
+                revision = await self._load_once()
+            except StorageUnavailable as error:
+                _LOG.info("waiting for etcd", error=str(error))
+                await self._clock.sleep(delay)
+                delay = min(delay * 2, _LAST_RETRY)
+                continue
+            for cache in self._cached.caches().values():
+                cache.history.since = max(cache.history.since, revision)
+            self._cached.freshness.reached(revision)
+            return
+
+    async def _load_once(self) -> int:
+        cached = self._cached
+        start, revision = "", 0
+        while True:
+            page = await cached.storage.list(cached.prefix, start=start, limit=_PAGE, revision=revision)
+            revision = revision or page.revision
+            for item in page.items:
+                cache, key = cached.locate(item.key)
+                if key not in cache.entries:
+                    cache.load(key, item.value, item.revision)
+            if not page.remaining:
+                return revision
+            start = page.items[-1].key + "\0"
+
+    async def run(self) -> None:
+        """Follow etcd for ever."""
+        delay = _FIRST_RETRY
+        cached = self._cached
+        while True:
+            before = cached.revision
+            try:
+                await self._follow()
+            except RevisionCompacted:
+                await self._catch_up()
+            except StorageUnavailable as error:
+                _LOG.warning("lost the watch on etcd, resuming", error=str(error))
+            if cached.revision > before:
+                delay = _FIRST_RETRY
+            await self._clock.sleep(delay)
+            delay = min(delay * 2, _LAST_RETRY)
+
+    async def _follow(self) -> None:
+        cached = self._cached
+        async for batch in cached.storage.watch(cached.prefix, cached.revision + 1):
+            for change in batch.changes:
+                cache, key = cached.locate(change.key)
+                cache.apply(key, change.value, change.revision)
+            cached.freshness.reached(batch.revision)
+
+    async def _catch_up(self) -> None:
+        """Find by listing what the watch has missed."""
+        cached = self._cached
+        try:
+            page = await cached.storage.list(cached.prefix)
+        except (StorageUnavailable, RevisionCompacted):
+            return
+        there = {item.key for item in page.items}
+        for item in sorted(page.items, key=lambda item: item.revision):
+            cache, key = cached.locate(item.key)
+            cache.apply(key, item.value, item.revision)
+        for directory, cache in cached.caches().items():
+            for key in [key for key in cache.entries if f"{cached.prefix}{directory}/{key}" not in there]:
+                cache.apply(key, None, page.revision)
+            cache.history.since = max(cache.history.since, page.revision)
+        cached.freshness.reached(page.revision)
