@@ -1,0 +1,39 @@
+"""HorizontalPodAutoscaler, v1 and v2."""
+
+from typing import Any
+
+from apimachinery.objects.metadata import Obj
+
+_CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}
+_UP: dict[str, Any] = {
+    "stabilizationWindowSeconds": 0,
+    "selectPolicy": "Max",
+    "policies": [
+        {"type": "Pods", "value": 4, "periodSeconds": 15},
+        {"type": "Percent", "value": 100, "periodSeconds": 15},
+    ],
+}
+_DOWN: dict[str, Any] = {"selectPolicy": "Max", "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}]}
+
+
+def apply_defaults(obj: Obj) -> None:
+    """Fill in an autoscaler, in place."""
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("minReplicas", 1)
+    if obj.get("apiVersion") == "autoscaling/v2":
+        if not spec.get("metrics"):
+            spec["metrics"] = [{**_CPU, "resource": {"name": "cpu", "target": {**_CPU["resource"]["target"]}}}]  # type: ignore[index]
+        behavior = spec.get("behavior")
+        if behavior is not None:
+            for field, rules in (("scaleUp", _UP), ("scaleDown", _DOWN)):
+                given = behavior.get(field) or {}
+                behavior[field] = {
+                    **{
+                        key: [dict(one) for one in value] if isinstance(value, list) else value
+                        for key, value in rules.items()
+                    },
+                    **given,
+                }
+        obj["status"] = {"desiredReplicas": 0, "currentMetrics": None, **(obj.get("status") or {})}
+    else:
+        obj["status"] = {"currentReplicas": 0, "desiredReplicas": 0, **(obj.get("status") or {})}

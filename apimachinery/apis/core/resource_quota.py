@@ -1,0 +1,9 @@
+"""ResourceQuota."""
+
+from apimachinery.objects.metadata import Obj
+
+
+def apply_defaults(obj: Obj) -> None:
+    """Fill in a ResourceQuota, in place."""
+    obj.setdefault("spec", {})
+    obj.setdefault("status", {})
