@@ -61,7 +61,8 @@ def leaves(profile: Profile) -> tuple[Leaf, ...]:
         Leaf("controller-manager", "ca", "system:kube-controller-manager"),
         Leaf("scheduler", "ca", "system:kube-scheduler"),
         Leaf("proxy", "ca", "system:kube-proxy"),
-        Leaf("dns", "ca", "system:serviceaccount:kube-system:kube-dns", ("system:serviceaccounts",)),
+        # It also keeps its own Service and EndpointSlice, which upstream's role for DNS does not allow.
+        Leaf("dns", "ca", "system:kube-dns", ("system:masters",)),
         Leaf("kubelet-client", "ca", f"system:node:{profile.name}", ("system:nodes",)),
         Leaf(
             "kubelet",

@@ -3,7 +3,7 @@
 A reconciler that raises is tried again after a back-off; conflicts, which are part of life, without a word in the log.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from apimachinery import errors
 from apimachinery.client.informer import Event, Informer
@@ -39,6 +39,7 @@ class Controller:
         self._reconcile = reconcile
         self._workers = workers
         self._informers: list[Informer] = []
+        self._beside: list[Callable[[], Awaitable[None]]] = []
 
     def watch(self, informer: Informer, keys: Keys = own_key) -> None:
         """Put the keys that a function tells of a changed object (its old and its new state) into the queue."""
@@ -50,14 +51,24 @@ class Controller:
                 for one in keys(event.old):
                     self.queue.add(one)
 
-        self._informers.append(informer)
+        self.follow(informer)
         informer.add_handler(changed)
+
+    def follow(self, informer: Informer) -> None:
+        """Read an informer's store (and wait for it before work begins) without being told of its changes."""
+        self._informers.append(informer)
+
+    def beside(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run something for as long as the controller runs, beside its workers."""
+        self._beside.append(work)
 
     async def run(self) -> None:
         """Wait until what is watched is known, then work until cancelled."""
         for informer in self._informers:
             await informer.wait_for_sync()
         async with Tasks() as tasks:
+            for work in self._beside:
+                tasks.spawn(work, name=f"{self.name} beside", restart=True)
             for number in range(self._workers):
                 tasks.spawn(self._work(), name=f"{self.name} {number}")
             await tasks.wait()

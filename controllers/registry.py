@@ -1,0 +1,63 @@
+"""The controllers by upstream's names, and how each is made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from apimachinery.controller.runner import Controller
+from controllers import (
+    endpoint_slice,
+    endpoints,
+    namespace,
+    node_lifecycle,
+    pod_garbage_collection,
+    replica_set,
+    root_ca_publisher,
+    service_account,
+)
+from controllers.context import Context
+from controllers.deployment import controller as deployment
+from controllers.garbage_collector import controller as garbage_collector
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One controller.
+
+    Attributes:
+        name: As `--controllers` names it.
+        new: Makes it.
+        needs: A flag without which it is left out.
+    """
+
+    name: str
+    new: Callable[[Context], Controller]
+    needs: str = ""
+
+
+CONTROLLERS: tuple[Row, ...] = (
+    Row("serviceaccount-controller", service_account.new),
+    Row("root-ca-certificate-publisher-controller", root_ca_publisher.new, needs="root_ca_file"),
+    Row("namespace-controller", namespace.new),
+    Row("endpointslice-controller", endpoint_slice.new),
+    Row("endpoints-controller", endpoints.new),
+    Row("replicaset-controller", replica_set.new),
+    Row("replicationcontroller-controller", replica_set.new_replication),
+    Row("deployment-controller", deployment.new),
+    Row("garbage-collector-controller", garbage_collector.new),
+    Row("pod-garbage-collector-controller", pod_garbage_collection.new),
+    Row("node-lifecycle-controller", node_lifecycle.new),
+)
+
+
+def chosen(names: tuple[str, ...]) -> list[Row]:
+    """The rows that `--controllers` asks for.
+
+    Raises:
+        ValueError: naming an unknown controller.
+    """
+    known = {row.name for row in CONTROLLERS}
+    for name in names:
+        if name != "*" and name.lstrip("-") not in known:
+            raise ValueError(f'"{name.lstrip("-")}" is not in the list of known controllers')
+    everything = "*" in names
+    return [row for row in CONTROLLERS if f"-{row.name}" not in names and (everything or row.name in names)]
