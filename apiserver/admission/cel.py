@@ -15,12 +15,17 @@ from typing import Any, Final
 from apiserver.admission.cel_source import bound_names, rewrite
 
 # Names the language itself declares.
-_BUILT_IN: Final = frozenset(
-    ["math", "sets", "base64", "optional", "cel", "lists", "format", "jsonpatch", "type", "strings", "int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "dyn", "google", "timestamp", "duration", "ip"]
-)
-_NATIVE_FUNCTIONS: Final = frozenset(
-    ["size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bytes", "timestamp", "duration", "dyn", "type", "has", "of", "none", "ofNonZeroValue", "value", "hasValue", "orValue", "or", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds", "max", "min", "optMap", "optFlatMap"]
-)
+_WORDS: Final = """
+    math sets base64 optional cel lists format jsonpatch type strings int uint double bool string bytes list map
+    null_type dyn google timestamp duration ip
+"""
+_BUILT_IN: Final = frozenset(_WORDS.split())
+_NATIVE: Final = """
+    size contains startsWith endsWith matches int uint double string bytes timestamp duration dyn type has of none
+    ofNonZeroValue value hasValue orValue or getFullYear getMonth getDate getDayOfMonth getDayOfWeek getDayOfYear
+    getHours getMinutes getSeconds getMilliseconds max min optMap optFlatMap
+"""
+_NATIVE_FUNCTIONS: Final = frozenset(_NATIVE.split())
 
 
 class CompileError(Exception):

@@ -132,7 +132,7 @@ class _Writer:
             self.out.append(f'.optField("{following.text.strip("`")}")')
             return i + 2
         if _is(token, ".") and following is not None and following.kind == "name":
-            return self._member(items, i, following, third)
+            return self._member(i, following, third)
         if token.kind == "group":
             self._bracket(items[i - 1] if i else None, token)
             return i + 1
@@ -170,7 +170,7 @@ class _Writer:
         self.out.append(f"[{value}].map({name}, {body})[0]")
         return i + 4
 
-    def _member(self, items: list[Token], i: int, name: Token, call: Token | None) -> int:
+    def _member(self, i: int, name: Token, call: Token | None) -> int:
         if call is None or call.kind != "group" or call.text != "(":
             if self.optional:
                 self.out.append(f'.optField("{name.text.strip("`")}")')

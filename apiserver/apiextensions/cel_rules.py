@@ -1,0 +1,267 @@
+"""`x-kubernetes-validations`: CEL rules in CRD schemas, compiled once per CRD version.
+
+Only levels that have rules below them become nodes. A transition rule (one that names `oldSelf`) runs where old and
+new value can be matched: by property, by map key, by the keys of a `map` list.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from apimachinery.objects.field_path import FieldError, FieldPath
+from apimachinery.objects.metadata import Obj
+from apiserver.admission.cel import CompileError, EvaluationError, Expression, compile_expression, library
+
+_MISSING: Final = object()
+_RESERVED: Final = frozenset(
+    {
+        "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import",
+        "let", "loop", "package", "namespace", "return", "var", "void", "while",
+    }
+)  # fmt: skip
+_ESCAPES: Final = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
+_GO_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
+_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PATH_PART: Final = re.compile(r"\.([A-Za-z_][\w-]*)|\['([^']+)'\]")
+
+
+def escape(name: str) -> str:
+    """Return how a property is named in CEL."""
+    if name in _RESERVED:
+        return f"__{name}__"
+    if not any(old in name for old in _ESCAPES):
+        return name
+    return "".join(_ESCAPES.get(part, part) for part in re.split(r"(__|[./-])", name))
+
+
+def _duration(text: str) -> datetime.timedelta:
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in _GO_DURATION.findall(text))
+    return datetime.timedelta(seconds=-seconds if text.startswith("-") else seconds)
+
+
+def _time(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text)
+
+
+_BY_FORMAT: Final[dict[str, Any]] = {
+    "date-time": _time,
+    "date": lambda text: _time(text + "T00:00:00+00:00"),
+    "duration": _duration,
+    "byte": base64.b64decode,
+}
+
+
+class Converter:
+    """How JSON of one schema level becomes CEL values; None where JSON is good as it is."""
+
+    __slots__ = ("additional", "call", "items", "properties")
+
+    def __init__(self, schema: Obj) -> None:
+        self.call: Any = None
+        if schema.get("type") == "number":
+            self.call = float
+        elif schema.get("type") == "string":
+            self.call = _BY_FORMAT.get(schema.get("format", ""))
+        self.properties: dict[str, tuple[str, Converter | None]] = {}
+        for name, part in (schema.get("properties") or {}).items():
+            below = converter(part)
+            if below is not None or escape(name) != name:
+                self.properties[name] = (escape(name), below)
+        items, additional = schema.get("items"), schema.get("additionalProperties")
+        self.items = converter(items) if isinstance(items, dict) else None
+        self.additional = converter(additional) if isinstance(additional, dict) else None
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to convert at or below this level."""
+        return self.call is None and not self.properties and self.items is None and self.additional is None
+
+    def convert(self, value: Any) -> Any:
+        """Return the CEL value."""
+        if value is None:
+            return None
+        if self.call is not None:
+            try:
+                return self.call(value)
+            except (ValueError, TypeError):
+                return value
+        if isinstance(value, list) and self.items is not None:
+            return [self.items.convert(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        out: Obj = {}
+        for name, item in value.items():
+            known, below = self.properties.get(name, (name, self.additional))
+            out[known] = item if below is None else below.convert(item)
+        return out
+
+
+def converter(schema: Obj) -> Converter | None:
+    """Return the converter of a schema, None when there is nothing to convert."""
+    made = Converter(schema)
+    return None if made.idle else made
+
+
+class Rule:
+    """One compiled rule."""
+
+    __slots__ = ("expression", "field", "message", "message_expression", "optional_old", "reason", "transition")
+
+    def __init__(self, raw: Obj) -> None:
+        self.expression: Expression = compile_expression(raw["rule"], ("self", "oldSelf"))
+        self.transition = "oldSelf" in self.expression.variables
+        self.optional_old = bool(raw.get("optionalOldSelf"))
+        self.message: str = raw.get("message", "").strip() or f"failed rule: {raw['rule'].strip()}"
+        written = raw.get("messageExpression", "")
+        self.message_expression = compile_expression(written, ("self", "oldSelf")) if written else None
+        self.reason: str = raw.get("reason") or "FieldValueInvalid"
+        self.field: str = raw.get("fieldPath", "")
+
+    def told(self, values: dict[str, Any]) -> str:
+        """Return the message for a failure."""
+        if self.message_expression is None:
+            return self.message
+        try:
+            text = self.message_expression.evaluate(values)
+        except EvaluationError:
+            return self.message
+        return text.strip() if isinstance(text, str) and text.strip() and "\n" not in text else self.message
+
+
+class RuleNode:
+    """The rules at one level, and what lies below."""
+
+    __slots__ = ("additional", "converter", "items", "keys", "kind", "list_type", "properties", "rules")
+
+    def __init__(self, schema: Obj) -> None:
+        self.rules = [Rule(raw) for raw in schema.get("x-kubernetes-validations") or ()]
+        self.converter = converter(schema) if self.rules else None
+        self.kind: str = schema.get("type", "") or "object"
+        self.list_type: str = schema.get("x-kubernetes-list-type", "atomic")
+        self.keys: tuple[str, ...] = tuple(schema.get("x-kubernetes-list-map-keys") or ())
+        below = {name: compile_rules(part) for name, part in (schema.get("properties") or {}).items()}
+        self.properties = {name: node for name, node in below.items() if node is not None}
+        items, additional = schema.get("items"), schema.get("additionalProperties")
+        self.items = compile_rules(items) if isinstance(items, dict) else None
+        self.additional = compile_rules(additional) if isinstance(additional, dict) else None
+
+
+def compile_rules(schema: Obj | None) -> RuleNode | None:
+    """Compile all rules of a schema; None when there are none.
+
+    Raises:
+        CompileError: a rule is no CEL.
+    """
+    if not schema or not _mentions_rules(schema):
+        return None
+    return RuleNode(schema)
+
+
+def _mentions_rules(schema: Obj) -> bool:
+    if schema.get("x-kubernetes-validations"):
+        return True
+    parts = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
+    return any(isinstance(part, dict) and _mentions_rules(part) for part in parts)
+
+
+def check(new: Any, old: Any, node: RuleNode | None, path: FieldPath | None = None) -> list[FieldError]:
+    """Run the rules.
+
+    Args:
+        new: the new value.
+        old: the stored value, None on create.
+        node: the compiled rules.
+        path: where the value stands.
+    """
+    if node is None:
+        return []
+    return list(_check(new, _MISSING if old is None else old, node, path or FieldPath()))
+
+
+def _check(new: Any, old: Any, node: RuleNode, path: FieldPath) -> Iterator[FieldError]:
+    if new is None:
+        return
+    if node.rules:
+        yield from _run(new, old, node, path)
+    if isinstance(new, dict):
+        for name, item in new.items():
+            below = node.properties.get(name, node.additional)
+            if below is not None:
+                before = old.get(name, _MISSING) if isinstance(old, dict) else _MISSING
+                where = path.child(name) if name in node.properties else path.key(name)
+                yield from _check(item, _MISSING if before is None else before, below, where)
+    elif isinstance(new, list) and node.items is not None:
+        earlier = _by_keys(old, node)
+        for position, item in enumerate(new):
+            before = earlier.get(_key(item, node.keys), _MISSING) if earlier else _MISSING
+            yield from _check(item, before, node.items, path.index(position))
+
+
+def _key(item: Any, keys: tuple[str, ...]) -> str:
+    return json.dumps([item.get(key) for key in keys]) if isinstance(item, dict) else ""
+
+
+def _by_keys(old: Any, node: RuleNode) -> dict[str, Any]:
+    if node.list_type != "map" or not isinstance(old, list):
+        return {}
+    return {_key(item, node.keys): item for item in old}
+
+
+def _run(new: Any, old: Any, node: RuleNode, path: FieldPath) -> Iterator[FieldError]:
+    convert = node.converter.convert if node.converter is not None else (lambda value: value)
+    values: dict[str, Any] = {"self": convert(new)}
+    for rule in node.rules:
+        if rule.optional_old:
+            optional = library().native.OptionalValue
+            values["oldSelf"] = optional.none() if old is _MISSING else optional.of(convert(old))
+        elif old is not _MISSING:
+            values["oldSelf"] = convert(old)
+        elif rule.transition:
+            continue
+        where = str(_below(path, rule.field)) if rule.field else (path.text or "<nil>")
+        try:
+            passed = rule.expression.evaluate(values)
+        except EvaluationError as error:
+            detail = f"rule evaluation error: {error} evaluating rule: {rule.message}"
+            yield FieldError("FieldValueInvalid", where, node.kind, detail)
+            continue
+        if passed is not True:
+            yield _failure(rule, where, node.kind, values)
+
+
+def _failure(rule: Rule, where: str, kind: str, values: dict[str, Any]) -> FieldError:
+    bad = "" if rule.reason in ("FieldValueForbidden", "FieldValueRequired") else kind
+    return FieldError(rule.reason, where, bad, rule.told(values))
+
+
+def _below(path: FieldPath, field: str) -> FieldPath:
+    for match in _PATH_PART.finditer(field):
+        path = path.child(match[1]) if match[1] else path.key(match[2])
+    return path
+
+
+def compile_problems(schema: Obj, path: FieldPath) -> list[FieldError]:
+    """Return the rules of a CRD's schema that are no CEL."""
+    out: list[FieldError] = []
+    for position, raw in enumerate(schema.get("x-kubernetes-validations") or ()):
+        where = path.child("x-kubernetes-validations").index(position)
+        if not raw.get("rule", "").strip():
+            out.append(FieldError("FieldValueRequired", str(where.child("rule")), "", "rule is not specified"))
+        for field, word in (("rule", "compilation"), ("messageExpression", "messageExpression compilation")):
+            text = raw.get(field, "")
+            try:
+                if text.strip():
+                    compile_expression(text, ("self", "oldSelf"))
+            except CompileError as error:
+                out.append(FieldError("FieldValueInvalid", str(where.child(field)), text, f"{word} failed: {error}"))
+    for name, part in (schema.get("properties") or {}).items():
+        out += compile_problems(part, path.child("properties").key(name))
+    for field in ("items", "additionalProperties"):
+        if isinstance(schema.get(field), dict):
+            out += compile_problems(schema[field], path.child(field))
+    return out

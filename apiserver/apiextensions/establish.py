@@ -1,0 +1,219 @@
+"""Brings CRDs to life: names accepted, established, served, and in the end cleaned up.
+
+Level-triggered: a change of a CRD puts its name in a queue; one task compares what should be with what is. A new CRD
+is served a few milliseconds after its create. Talks to the registry (add and remove of served versions) and, through
+the loopback client, to the CRD's status and the instances of a CRD that goes away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from apimachinery.errors import APIError, Conflict, NotFound
+from apimachinery.objects.field_path import FieldError, FieldPath
+from apimachinery.objects.metadata import Obj
+from apimachinery.objects.times import now_rfc3339
+from apimachinery.resources import Resource
+from apiserver.admission.cel import CompileError
+from apiserver.admission.webhook_client import WebhookClient
+from apiserver.apiextensions import crd as definitions
+from apiserver.apiextensions.conversion import converter
+from apiserver.apiextensions.handler import VersionHandler
+from apiserver.registry.registry import Registry
+from apiserver.registry.strategy import Call
+from component.logging import get_logger
+
+_LOG = get_logger("apiextensions")
+_RETRY = 0.2
+
+
+class Establisher:
+    """Owns what is served for CRDs."""
+
+    def __init__(self, registry: Registry, listers: Callable[[str], Any], client: Any) -> None:
+        self._registry = registry
+        self._crds = listers(definitions.RESOURCE)
+        self._client = client
+        self._webhooks = WebhookClient(listers)
+        self._served: dict[str, tuple[str, list[Resource]]] = {}
+        self._waiting: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._hook_definitions()
+        self._crds.on_touch(self._touched)
+
+    def _hook_definitions(self) -> None:
+        """Give the CRD resource itself the hooks that belong here."""
+        store = self._registry.store(definitions.RESOURCE)
+        before = store.strategy
+        validate_create, validate_update = before.validate_create, before.validate_update
+
+        def prepare(obj: Obj, call: Call) -> None:
+            before.prepare_create(obj, call)
+            stored = definitions.storage_version(obj)
+            obj["status"] = {
+                "conditions": [],
+                "acceptedNames": {"plural": "", "kind": ""},
+                "storedVersions": [stored] if stored else [],
+            }
+
+        def check_create(obj: Obj, call: Call) -> list[FieldError]:
+            return validate_create(obj, call) or _rule_problems(obj)
+
+        def check_update(new: Obj, old: Obj, call: Call) -> list[FieldError]:
+            found = validate_update(new, old, call)
+            return found or ([] if new.get("spec") == old.get("spec") else _rule_problems(new))
+
+        def hold(obj: Obj, call: Call) -> None:
+            if before.before_delete is not None:
+                before.before_delete(obj, call)
+            finalizers = obj["metadata"].get("finalizers") or []
+            if not obj["metadata"].get("deletionTimestamp") and definitions.FINALIZER not in finalizers:
+                obj["metadata"]["finalizers"] = [*finalizers, definitions.FINALIZER]
+
+        # Stores are values of the registry; the strategy is swapped before the first request.
+        store.strategy = replace(
+            before,
+            prepare_create=prepare,
+            validate_create=check_create,
+            validate_update=check_update,
+            before_delete=hold,
+        )
+
+    def _touched(self, key: str) -> None:
+        self._waiting[key] = None
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        for crd in self._crds.list():
+            self._touched(crd["metadata"]["name"])
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._round()
+        finally:
+            await self._webhooks.close()
+
+    async def _round(self) -> None:
+        names, self._waiting = list(self._waiting), {}
+        again = False
+        for name in names:
+            try:
+                again |= not await self._reconcile(name)
+            except Conflict:
+                # Somebody else wrote; its event brings us back.
+                self._waiting[name] = None
+                again = True
+            except (APIError, CompileError) as error:
+                _LOG.error("CustomResourceDefinition failed", crd=name, error=error)
+                self._waiting[name] = None
+                again = True
+        if again:
+            await asyncio.sleep(_RETRY)
+            self._wake.set()
+
+    async def _reconcile(self, name: str) -> bool:
+        """Bring one CRD to where it should be; False when it must be looked at again soon."""
+        shared: Obj | None = self._crds.get(None, name)
+        if shared is None:
+            self._withdraw(name)
+            return True
+        crd = copy.deepcopy(shared)
+        others = self._crds.list()
+        if definitions.is_established(crd):
+            self._serve(crd)
+        if definitions.is_terminating(crd):
+            return await self._clean_up(crd)
+        now = now_rfc3339()
+        status = definitions.new_status(crd, others, now)
+        if status != (crd.get("status") or {}):
+            updated = await self._client.update(definitions.RESOURCE, {**crd, "status": status}, subresource="status")
+            if definitions.is_established(updated):
+                self._serve(updated)
+        return True
+
+    # -- serving ---------------------------------------------------------------------------------------------------
+
+    def _serve(self, crd: Obj) -> None:
+        name = crd["metadata"]["name"]
+        spec = crd["spec"]
+        terminating = definitions.is_terminating(crd)
+        mark = json.dumps([crd["metadata"].get("uid"), terminating, spec], sort_keys=True)
+        before = self._served.get(name)
+        if before is not None and before[0] == mark:
+            return
+        converts = converter(crd, self._webhooks)
+        served: list[Resource] = []
+        for version in definitions.served_versions(crd):
+            handler = VersionHandler(crd, version, converts)
+            self._registry.add(handler.resource, handler.strategy(), custom=True)
+            served.append(handler.resource)
+        for resource in before[1] if before is not None else ():
+            if not any(resource.version == other.version for other in served):
+                self._registry.remove(resource)
+        self._served[name] = (mark, served)
+
+    def _withdraw(self, name: str) -> None:
+        _, resources = self._served.pop(name, ("", []))
+        for resource in resources:
+            self._registry.remove(resource)
+
+    # -- cleaning up -----------------------------------------------------------------------------------------------
+
+    async def _clean_up(self, crd: Obj) -> bool:
+        """Delete all instances, then let the CRD go."""
+        if definitions.FINALIZER not in (crd["metadata"].get("finalizers") or ()):
+            return True
+        name = crd["metadata"]["name"]
+        _, resources = self._served.get(name, ("", []))
+        if resources:
+            remaining = await self._delete_instances(resources[0])
+            if remaining:
+                status = definitions.terminating_status(crd, now_rfc3339(), done=False)
+                if status != crd.get("status"):
+                    await self._client.update(definitions.RESOURCE, {**crd, "status": status}, subresource="status")
+                self._waiting[name] = None
+                return False
+        crd = await self._client.get(definitions.RESOURCE, name)
+        status = definitions.terminating_status(crd, now_rfc3339(), done=True)
+        crd = await self._client.update(definitions.RESOURCE, {**crd, "status": status}, subresource="status")
+        finalizers = [one for one in crd["metadata"].get("finalizers") or () if one != definitions.FINALIZER]
+        metadata = {**crd["metadata"], "finalizers": finalizers}
+        try:
+            await self._client.update(definitions.RESOURCE, {**crd, "metadata": metadata})
+        except NotFound:
+            return True
+        return True
+
+    async def _delete_instances(self, resource: Resource) -> int:
+        """Ask for the deletion of every instance; returns how many are still there."""
+        found = (await self._client.list(resource)).get("items") or []
+        for obj in found:
+            meta = obj["metadata"]
+            if meta.get("deletionTimestamp"):
+                continue
+            try:
+                await self._client.delete(resource, meta["name"], meta.get("namespace"))
+            except NotFound:
+                continue
+        left = (await self._client.list(resource)).get("items") or []
+        return len(left)
+
+
+def _rule_problems(crd: Obj) -> list[FieldError]:
+    """Return the CEL rules of a CRD that don't compile."""
+    from apiserver.apiextensions.cel_rules import compile_problems
+
+    out: list[FieldError] = []
+    versions = FieldPath("spec").child("versions")
+    for position, version in enumerate((crd.get("spec") or {}).get("versions") or ()):
+        schema = (version.get("schema") or {}).get("openAPIV3Schema")
+        if schema and "x-kubernetes-validations" in json.dumps(schema):
+            out += compile_problems(schema, versions.index(position).child("schema", "openAPIV3Schema"))
+    return out

@@ -1,0 +1,202 @@
+"""The strategy of one served version of a CRD: how its objects are pruned, defaulted, validated and converted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from apimachinery.errors import BadRequest, MethodNotAllowed
+from apimachinery.objects import field_path, names
+from apimachinery.objects.field_path import FieldError, FieldPath
+from apimachinery.objects.metadata import Obj
+from apimachinery.resources import Resource
+from apimachinery.schema.tables import from_openapi
+from apimachinery.schema.validate import unknown_fields
+from apiserver.apiextensions import cel_rules, structural, validation
+from apiserver.apiextensions import crd as definitions
+from apiserver.apiextensions.conversion import Converts
+from apiserver.registry.generic import only_status
+from apiserver.registry.strategy import Call, Strategy, Subresource, metadata_fields
+
+_META = FieldPath("metadata")
+
+
+def metadata_problems(obj: Obj) -> list[FieldError]:
+    """Return what is wrong with names, labels and annotations."""
+    meta = obj.get("metadata") or {}
+    out: list[FieldError] = []
+    name = meta.get("name", "")
+    if not name:
+        out.append(field_path.required(_META.child("name"), "name or generateName is required"))
+    else:
+        out += [field_path.invalid(_META.child("name"), name, p) for p in names.dns1123_subdomain_problems(name)]
+    labels = _META.child("labels")
+    for key, value in (meta.get("labels") or {}).items():
+        out += [field_path.invalid(labels, key, problem) for problem in names.qualified_name_problems(key)]
+        out += [field_path.invalid(labels, value, problem) for problem in names.label_value_problems(value)]
+    annotations = _META.child("annotations")
+    for key in meta.get("annotations") or {}:
+        problems = names.qualified_name_problems(key.lower())
+        out += [field_path.invalid(annotations, key, problem) for problem in problems]
+    return out
+
+
+def _unchanging(new: Obj, old: Obj) -> list[FieldError]:
+    out = []
+    for field in ("name", "namespace", "uid"):
+        before, after = old["metadata"].get(field), new["metadata"].get(field)
+        if before != after:
+            out.append(field_path.invalid(_META.child(field), after, "field is immutable"))
+    return out
+
+
+def _meaning(obj: Obj, *, with_status: bool) -> Obj:
+    skipped = ("apiVersion", "kind", "metadata") if with_status else ("apiVersion", "kind", "metadata", "status")
+    return {key: value for key, value in obj.items() if key not in skipped}
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+class VersionHandler:
+    """One served version."""
+
+    def __init__(self, crd: Obj, version: Obj, converts: Converts) -> None:
+        self._crd = crd
+        self._converts = converts
+        self.resource: Resource = definitions.resource(crd, version)
+        self._openapi: Obj | None = (version.get("schema") or {}).get("openAPIV3Schema")
+        self._schema = from_openapi(self._openapi)
+        self._node = structural.compile_schema(self._openapi)
+        self._rules: cel_rules.RuleNode | None = None
+        self._rules_compiled = False
+        self._status = (version.get("subresources") or {}).get("status") is not None
+        self._scale: Obj | None = (version.get("subresources") or {}).get("scale")
+        self._columns: list[Obj] | None = version.get("additionalPrinterColumns")
+        self._fields = {
+            field["jsonPath"].lstrip("."): field["jsonPath"] for field in version.get("selectableFields") or ()
+        }
+        group = crd["spec"]["group"]
+        self._storage = f"{group}/{definitions.storage_version(crd)}"
+
+    def strategy(self) -> Strategy:
+        """Return the hooks."""
+        single = len(self._crd["spec"]["versions"]) == 1
+        aged = int(self._crd["metadata"].get("generation") or 1) > 1
+        plain = single and not aged
+        return Strategy(
+            schema=self._schema,
+            decode=self._decode,
+            unknown_fields=self._unknown,
+            apply_defaults=self._defaults,
+            prepare_create=self._prepare_create,
+            prepare_update=self._prepare_update,
+            validate_create=self._validate_create,
+            validate_update=self._validate_update,
+            subresources={"status": Subresource(self._prepare_status, self._validate_status)} if self._status else {},
+            selectable_fields=self._selectable if self._fields else metadata_fields,
+            field_names=frozenset({"metadata.name", "metadata.namespace", *self._fields}),
+            to_storage=None if single else self._to_storage,
+            from_storage=None if plain else self._from_storage,
+            columns=self._columns if self._columns is not None else _AGE,
+            scale=self._scale,
+            returns_object=False,
+        )
+
+    @property
+    def rules(self) -> cel_rules.RuleNode | None:
+        """The CEL rules, compiled when first needed."""
+        if not self._rules_compiled:
+            self._rules = cel_rules.compile_rules(self._openapi)
+            self._rules_compiled = True
+        return self._rules
+
+    # -- shape -----------------------------------------------------------------------------------------------------
+
+    def _decode(self, obj: Obj) -> Obj:
+        for field, kind in (("metadata", dict), ("apiVersion", str), ("kind", str)):
+            if field in obj and not isinstance(obj[field], kind):
+                what = "object" if kind is dict else "string"
+                raise BadRequest(f"unable to decode: {field} must be of type {what}")
+        pruned: Obj = structural.prune(obj, self._node)
+        return pruned
+
+    def _unknown(self, obj: Obj) -> list[str]:
+        return unknown_fields(obj, self._schema)
+
+    def _defaults(self, obj: Obj) -> None:
+        structural.default(obj, self._node)
+
+    def _prepare_create(self, obj: Obj, call: Call) -> None:
+        if definitions.is_terminating(self._crd):
+            raise MethodNotAllowed("create not allowed while custom resource definition is terminating")
+        del call
+        structural.prune(obj, self._node)
+        if self._status:
+            obj.pop("status", None)
+        obj["metadata"]["generation"] = 1
+
+    def _prepare_update(self, new: Obj, old: Obj, call: Call) -> None:
+        del call
+        structural.prune(new, self._node)
+        if self._status:
+            if "status" in old:
+                new["status"] = old["status"]
+            else:
+                new.pop("status", None)
+        generation = int(old["metadata"].get("generation") or 1)
+        both = not self._status
+        changed = _meaning(new, with_status=both) != _meaning(old, with_status=both)
+        new["metadata"]["generation"] = generation + 1 if changed else generation
+
+    def _prepare_status(self, new: Obj, old: Obj, call: Call) -> None:
+        structural.prune(new, self._node)
+        only_status(new, old, call)
+        # Of the metadata only managedFields changes with the status.
+        kept = {key: new["metadata"][key] for key in ("managedFields", "resourceVersion") if key in new["metadata"]}
+        new["metadata"] = {**old["metadata"], **kept}
+
+    # -- judgement -------------------------------------------------------------------------------------------------
+
+    def _problems(self, new: Obj, old: Obj | None) -> list[FieldError]:
+        problems = validation.validate_root(new, self._openapi)
+        if problems:
+            # Rules may rely on the shape, so they wait until it is right.
+            return problems
+        return cel_rules.check(new, old, self.rules)
+
+    def _validate_create(self, obj: Obj, call: Call) -> list[FieldError]:
+        del call
+        return metadata_problems(obj) + self._problems(obj, None)
+
+    def _validate_update(self, new: Obj, old: Obj, call: Call) -> list[FieldError]:
+        del call
+        return metadata_problems(new) + _unchanging(new, old) + self._problems(new, old)
+
+    def _validate_status(self, new: Obj, old: Obj, call: Call) -> list[FieldError]:
+        del call
+        return self._problems(new, old)
+
+    # -- versions --------------------------------------------------------------------------------------------------
+
+    def _selectable(self, obj: Obj) -> dict[str, str]:
+        found = metadata_fields(obj)
+        for name, path in self._fields.items():
+            found[name] = _shown(structural.at(obj, path))
+        return found
+
+    async def _to_storage(self, obj: Obj) -> Obj:
+        return (await self._converts.convert([obj], self._storage))[0]
+
+    async def _from_storage(self, objs: list[Obj]) -> list[Obj]:
+        converted = await self._converts.convert(objs, self.resource.api_version)
+        for obj in converted:
+            structural.prune(obj, self._node)
+            structural.default(obj, self._node)
+        return converted
+
+
+_AGE: list[Obj] = [{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}]
