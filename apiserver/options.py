@@ -17,11 +17,11 @@ class Options:
     etcd_certfile: str = flag("", help="client certificate for etcd")
     etcd_keyfile: str = flag("", help="key of the client certificate for etcd")
     etcd_prefix: str = flag("/registry", help="prefix of all keys in etcd")
-    etcd_compaction_interval: Duration = flag(Duration(300.0), help="how often etcd's history is compacted, 0 never")
+    etcd_compaction_interval: Duration = flag(300.0, help="how often etcd's history is compacted, 0 never")  # noqa: RUF009 - a dataclass field
     etcd_shared: bool = flag(
         False, help="other API servers write to the same etcd: every consistent read asks etcd for its revision"
     )
-    event_ttl: Duration = flag(Duration(3600.0), help="how long Events are kept")
+    event_ttl: Duration = flag(3600.0, help="how long Events are kept")  # noqa: RUF009 - a dataclass field
     # serving
     bind_address: tuple[str, ...] = flag(("0.0.0.0",), help="addresses to listen on")
     secure_port: int = flag(6443, help="port to serve HTTPS on; 0 picks a free one")
@@ -29,7 +29,7 @@ class Options:
     external_hostname: str = flag("", help="host name in generated URLs")
     tls_cert_file: str = flag("", help="certificate (chain) to serve with; without it plain HTTP is served on loopback")
     tls_private_key_file: str = flag("", help="key of the certificate")
-    request_timeout: Duration = flag(Duration(60.0), help="how long a request may take (watches and streams excepted)")
+    request_timeout: Duration = flag(60.0, help="how long a request may take (watches and streams excepted)")  # noqa: RUF009 - a dataclass field
     max_requests_inflight: int = flag(400, help="reads answered at the same time; 0 for no limit")
     max_mutating_requests_inflight: int = flag(200, help="writes answered at the same time; 0 for no limit")
     # authentication
@@ -49,7 +49,7 @@ class Options:
     service_account_key_file: tuple[str, ...] = flag((), help="public keys of ServiceAccount tokens")
     service_account_signing_key_file: str = flag("", help="private key that signs ServiceAccount tokens")
     service_account_jwks_uri: str = flag("", help="URI of the key set in the OpenID discovery document")
-    service_account_max_token_expiration: Duration = flag(Duration(0.0), help="longest life of a token; 0: no limit")
+    service_account_max_token_expiration: Duration = flag(0.0, help="longest life of a token; 0: no limit")  # noqa: RUF009 - a dataclass field
     service_account_lookup: bool = flag(True, help="tokens are valid only while their ServiceAccount is there")
     api_audiences: tuple[str, ...] = flag((), help="audiences of this server; default: the issuer")
     # authorization, admission

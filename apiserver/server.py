@@ -150,9 +150,7 @@ class Server:
         tls = self._tls()
         listeners: list[asyncio.Server] = []
         for host in self._options.bind_address:
-            listener = await loop.create_server(
-                server, host, self.port, ssl=tls, backlog=1024, reuse_address=True
-            )
+            listener = await loop.create_server(server, host, self.port, ssl=tls, backlog=1024, reuse_address=True)
             self.port = self.port or int(listener.sockets[0].getsockname()[1])
             listeners.append(listener)
         return listeners

@@ -180,7 +180,9 @@ def main() -> None:
     try:
         pair.start()
         took = pair.wait_ready()
-        print(f"ready after {took:.2f} s: KUBECONFIG={directory}/admin.conf apiserver pid {pair.server.pid}", flush=True)
+        print(
+            f"ready after {took:.2f} s: KUBECONFIG={directory}/admin.conf apiserver pid {pair.server.pid}", flush=True
+        )
         signal.pause()
     except KeyboardInterrupt:
         pass

@@ -44,7 +44,7 @@ def decode_yaml(raw: bytes) -> Any:
     import yaml
 
     try:
-        value = yaml.load(raw, Loader=_json_like_loader())
+        value = yaml.load(raw, Loader=_json_like_loader())  # noqa: S506 - made of the safe loader
         return orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise BadRequest(f"error converting YAML to JSON: {error}") from error
@@ -86,12 +86,14 @@ def check_depth(value: Any) -> None:
 def as_object(value: Any, resource: Resource, *, kind: str = "", api_version: str = "") -> Obj:
     """Check that a value is an object of the expected kind; missing apiVersion and kind are taken from the URL."""
     if not isinstance(value, dict):
-        raise BadRequest("couldn't get version/kind; json parse error: json: cannot unmarshal value into Go value of type object")
+        raise BadRequest(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal value into Go value of type object"
+        )
     check_depth(value)
     kind, api_version = kind or resource.kind, api_version or resource.api_version
     told_kind, told_version = value.get("kind"), value.get("apiVersion")
     if not told_kind and not told_version:
-        raise BadRequest(f'Object \'Kind\' is missing in \'{orjson.dumps(value)[:200].decode(errors="replace")}\'')
+        raise BadRequest(f"Object 'Kind' is missing in '{orjson.dumps(value)[:200].decode(errors='replace')}'")
     if (told_kind and told_kind != kind) or (told_version and told_version != api_version):
         raise BadRequest(
             f"{told_kind} in version {_quoted(told_version)} cannot be handled as a {kind}: "
@@ -101,7 +103,9 @@ def as_object(value: Any, resource: Resource, *, kind: str = "", api_version: st
     if metadata is None:
         value["metadata"] = {}
     elif not isinstance(metadata, dict):
-        raise BadRequest(f"{kind} in version {_quoted(api_version)} cannot be handled as a {kind}: metadata must be an object")
+        raise BadRequest(
+            f"{kind} in version {_quoted(api_version)} cannot be handled as a {kind}: metadata must be an object"
+        )
     return value
 
 

@@ -6,7 +6,6 @@ exec and attach pass as raw bytes, whatever protocol was upgraded to. Port-forwa
 
 from __future__ import annotations
 
-import asyncio
 from urllib.parse import urlencode
 
 import aiohttp
@@ -149,7 +148,7 @@ async def log(exchange: Exchange, store: Store) -> web.StreamResponse:
                 await response.write(data)
             await response.write_eof()
             return response
-    except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+    except (TimeoutError, aiohttp.ClientError) as error:
         if isinstance(error, aiohttp.ClientConnectionError) and exchange.request.transport is None:
             raise
         raise InternalError(f'Get "{url}": {error}') from error

@@ -20,7 +20,7 @@ from apiserver.filters.request_info import RequestInfo
 from apiserver.registry.store import Store
 from apiserver.storage.cache.entry import Entry
 from apiserver.storage.cache.subscriber import Selection
-from apiserver.storage.errors import RevisionCompacted
+from apiserver.storage.errors import RevisionCompactedError
 
 _TOKEN_VERSION = "meta.k8s.io/v1"
 _EXPIRED = (
@@ -118,7 +118,7 @@ async def _range(exchange: Exchange, store: Store, window: Window, prefix: str) 
         return store.cache.select(prefix), cached.revision
     try:
         return await cached.list_at(store.directory, prefix, window.revision), window.revision
-    except RevisionCompacted as error:
+    except RevisionCompactedError as error:
         if window.start:
             raise Expired(_EXPIRED, continue_token=encode_token(-1, window.start)) from error
         raise Expired("The resourceVersion for the provided list is too old.") from error
@@ -153,7 +153,7 @@ def _page(
         start = next((index for index, entry in enumerate(entries) if entry.key > window.start), len(entries))
     if not window.limit:
         rest = entries[start:] if start else entries
-        return ([entry for entry in rest if chosen.matches(entry)] if selective else rest), meta
+        return chosen.filtered(rest), meta
     page: list[Entry] = []
     index = start
     while index < len(entries) and len(page) < window.limit:

@@ -12,7 +12,7 @@ from apimachinery.errors import BadRequest, Invalid, UnsupportedMediaType
 from apimachinery.objects.field_path import FieldPath, forbidden, required
 from apimachinery.objects.metadata import Obj
 from apimachinery.patches import json_patch, merge_patch, strategic_merge
-from apiserver.pending import apply
+from apiserver.apply.merge import apply
 from apiserver.endpoints import transform
 from apiserver.endpoints.admit import RequestAdmission
 from apiserver.endpoints.body import (
@@ -92,8 +92,8 @@ def _check_apply_options(exchange: Exchange, media: str) -> None:
 
 
 _APPLY: dict[str, Callable[[Obj, Any, Any], Any]] = {
-    JSON_PATCH: lambda current, value, schema: json_patch.apply(current, value),
-    MERGE_PATCH: lambda current, value, schema: merge_patch.apply(current, value),
+    JSON_PATCH: lambda current, value, _: json_patch.apply(current, value),
+    MERGE_PATCH: lambda current, value, _: merge_patch.apply(current, value),
     STRATEGIC_PATCH: strategic_merge.apply,
 }
 

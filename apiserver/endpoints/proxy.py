@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import re
 from dataclasses import dataclass
@@ -58,7 +57,7 @@ def parse_target(text: str) -> Target:
 
 
 async def pod(exchange: Exchange, store: Store) -> web.StreamResponse:
-    """/pods/[scheme:]NAME[:port]/proxy/…"""
+    """Answer /pods/[scheme:]NAME[:port]/proxy/…."""
     target = parse_target(exchange.info.name)
     found = await store.read(await store.find(exchange.info.namespace, target.name))
     address = (found.get("status") or {}).get("podIP")
@@ -75,7 +74,7 @@ def _first_port(found: Obj) -> str:
 
 
 async def service(exchange: Exchange, store: Store) -> web.StreamResponse:
-    """/services/[scheme:]NAME[:port]/proxy/…"""
+    """Answer /services/[scheme:]NAME[:port]/proxy/…."""
     target = parse_target(exchange.info.name)
     found = await store.read(await store.find(exchange.info.namespace, target.name))
     port = _service_port(found, target, exchange)
@@ -106,28 +105,35 @@ def _endpoint(exchange: Exchange, name: str, port: Obj) -> tuple[str, int]:
         for one in piece.get("ports") or []:
             if (one.get("name") or "") != (port.get("name") or ""):
                 continue
-            for endpoint in piece.get("endpoints") or []:
-                if (endpoint.get("conditions") or {}).get("ready") is not False and endpoint.get("addresses"):
-                    found.append((endpoint["addresses"][0], one["port"]))
+            found += [(endpoint["addresses"][0], one["port"]) for endpoint in _ready(piece)]
     if not found:
         raise ServiceUnavailable(f'no endpoints available for service "{name}"')
     return random.choice(found)  # noqa: S311 - spreads load
 
 
+def _ready(piece: Obj) -> list[Obj]:
+    """Return the endpoints of a slice that can be reached."""
+    return [
+        endpoint
+        for endpoint in piece.get("endpoints") or []
+        if (endpoint.get("conditions") or {}).get("ready") is not False and endpoint.get("addresses")
+    ]
+
+
 async def node(exchange: Exchange, store: Store) -> web.StreamResponse:
-    """/nodes/[scheme:]NAME[:port]/proxy/…"""
+    """Answer /nodes/[scheme:]NAME[:port]/proxy/…."""
     target = parse_target(exchange.info.name)
     await store.find("", target.name)
     kubelets: Kubelets = exchange.services.parts["kubelets"]
     host, _, port = kubelets.address(target.name, target.port).rpartition(":")
     explicit = ":" in exchange.info.name and target.port
-    scheme = target.scheme if explicit and target.scheme == "http" and exchange.info.name.startswith("http:") else "https"
+    scheme = (
+        target.scheme if explicit and target.scheme == "http" and exchange.info.name.startswith("http:") else "https"
+    )
     return await _pass(exchange, scheme, host, port, kubelet=True)
 
 
-async def _pass(
-    exchange: Exchange, scheme: str, host: str, port: str, *, kubelet: bool = False
-) -> web.StreamResponse:
+async def _pass(exchange: Exchange, scheme: str, host: str, port: str, *, kubelet: bool = False) -> web.StreamResponse:
     info, request = exchange.info, exchange.request
     if not port.isdecimal():
         raise BadRequest(f'invalid port "{port}"')
@@ -153,11 +159,11 @@ async def _pass(
         if is_upgrade(request.headers):
             return await proxy_upgrade(request, url, headers, tls)
         return await _exchange(exchange, kubelets, url, headers, prefix + marker, tls)
-    except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise ServiceUnavailable(f"error trying to reach service: {error}") from error
 
 
-async def _exchange(  # noqa: PLR0913 - one step of _pass, cut out for length
+async def _exchange(
     exchange: Exchange, kubelets: Kubelets, url: str, headers: dict[str, str], prefix: str, tls: object
 ) -> web.StreamResponse:
     import yarl
@@ -204,5 +210,3 @@ def rewrite_links(page: bytes, prefix: bytes) -> bytes:
         return match[1] + (link if link.startswith(prefix) else prefix + link)
 
     return _LINK.sub(put, page)
-
-

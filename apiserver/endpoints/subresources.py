@@ -93,10 +93,10 @@ async def eviction(exchange: Exchange, store: Store) -> web.StreamResponse:
 # -- scale -----------------------------------------------------------------------------------------------------------
 
 
-def _replicas(scale: Any, resource: Resource, name: str) -> int:
+def _replicas(scale: Any, name: str) -> int:
     spec = scale.get("spec")
     if spec is not None and not isinstance(spec, dict):
-        raise BadRequest("Scale in version \"v1\" cannot be handled as a Scale: spec must be an object")
+        raise BadRequest('Scale in version "v1" cannot be handled as a Scale: spec must be an object')
     replicas = (spec or {}).get("replicas")
     if replicas is None:
         replicas = 0
@@ -141,15 +141,15 @@ async def scale(exchange: Exchange, store: Store) -> web.StreamResponse:
         else:
             assert given is not None
             after = as_object(patched(before, given, _schema()), store.resource, kind="Scale", api_version=_SCALE)
-        return _scaled(store, paths, current, after, info.name)
+        return _scaled(paths, current, after, info.name)
 
     admit = RequestAdmission(exchange, store.resource, store.strategy, call)
     outcome = await store.update(call, change, admit)
     return transform.plain(exchange, orjson.dumps(to_scale(orjson.loads(outcome.body), paths)) + b"\n")
 
 
-def _scaled(store: Store, paths: ScalePaths, current: Obj, after: Obj, name: str) -> Obj:
-    apply_scale(current, _replicas(after, store.resource, name), paths)
+def _scaled(paths: ScalePaths, current: Obj, after: Obj, name: str) -> Obj:
+    apply_scale(current, _replicas(after, name), paths)
     version = after["metadata"].get("resourceVersion")
     if version:
         current["metadata"]["resourceVersion"] = version
@@ -167,7 +167,9 @@ def _schema() -> Any:
     return schema_for(_SCALE, "Scale")
 
 
-async def virtual(exchange: Exchange, handler: Any, resource: Resource, kind: str, api_version: str) -> web.StreamResponse:
+async def virtual(
+    exchange: Exchange, handler: Any, resource: Resource, kind: str, api_version: str
+) -> web.StreamResponse:
     """Answer a review or a token request: an object that is asked, not stored."""
     if exchange.info.verb != "create":
         raise MethodNotAllowed.of(resource, exchange.info.verb)

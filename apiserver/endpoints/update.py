@@ -19,9 +19,7 @@ def check_name(exchange: Exchange, obj: Obj) -> None:
     """Check that the object is the one the URL names."""
     told = obj["metadata"].get("name")
     if told and told != exchange.info.name:
-        raise BadRequest(
-            f"the name of the object ({told}) does not match the name on the URL ({exchange.info.name})"
-        )
+        raise BadRequest(f"the name of the object ({told}) does not match the name on the URL ({exchange.info.name})")
 
 
 async def update(exchange: Exchange, store: Store, subresource: str = "") -> web.StreamResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apimachinery.errors import BadRequest, Timeout
 from apiserver.endpoints.exchange import Exchange
-from apiserver.storage.errors import StorageUnavailable
+from apiserver.storage.errors import StorageUnavailableError
 
 
 def parse_version(text: str) -> int:
@@ -12,7 +12,9 @@ def parse_version(text: str) -> int:
     if not text:
         return 0
     if not text.isdecimal() or len(text) > 19:
-        raise BadRequest(f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+        raise BadRequest(
+            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
     return int(text)
 
 
@@ -27,9 +29,7 @@ async def wait_for_version(exchange: Exchange, text: str) -> None:
         return
     try:
         await cached.ensure_fresh(wanted)
-    except StorageUnavailable as error:
+    except StorageUnavailableError as error:
         message = f"Too large resource version: {wanted}, current: {cached.revision}"
         causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
-        raise Timeout(
-            f"Timeout: {message}", details={"causes": causes, "retryAfterSeconds": 1}
-        ) from error
+        raise Timeout(f"Timeout: {message}", details={"causes": causes, "retryAfterSeconds": 1}) from error

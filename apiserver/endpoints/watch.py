@@ -27,8 +27,11 @@ from apiserver.storage.cache.subscriber import Selection
 from component.clock import Clock
 
 _MAX_WAITING_BYTES = 32 * 1024 * 1024
+_INITIAL_BATCH = 32
+_MAX_WAITING_EVENTS = 10_000
 _BOOKMARK_SECONDS = 50.0
 _MIN_TIMEOUT = 1800
+_FLUSH_SECONDS = 0.004
 _INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
 
@@ -43,6 +46,32 @@ class Watches:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.streams: dict[WatchStream, None] = {}
+        self._pending: list[WatchStream] = []
+        self._scheduled = False
+        self._last_flush = 0.0
+
+    def flush_soon(self, stream: WatchStream) -> None:
+        """Write what waits for a stream: at once after a quiet time, else together with what comes in a moment.
+
+        A write costs a system call per watcher; under load several events share it, a single one never waits.
+        """
+        self._pending.append(stream)
+        if self._scheduled:
+            return
+        self._scheduled = True
+        loop = asyncio.get_running_loop()
+        wait = self._last_flush + _FLUSH_SECONDS - loop.time()
+        if wait > 0:
+            loop.call_later(wait, self._flush)
+        else:
+            loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._last_flush = asyncio.get_running_loop().time()
+        self._scheduled = False
+        pending, self._pending = self._pending, []
+        for stream in pending:
+            stream.flush()
 
     async def run(self) -> None:
         """Send bookmarks for ever."""
@@ -76,6 +105,9 @@ class WatchStream:
         self._after = revision
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue: asyncio.Queue[CacheEvent] | None = None
+        self._held: list[CacheEvent] | None = None
+        self._waiting: list[bytes] = []
+        self._watches: Watches = exchange.services.parts["watches"]
         if store.strategy.from_storage is not None:
             self._queue = asyncio.Queue()
         form = exchange.form
@@ -87,9 +119,12 @@ class WatchStream:
         """Take an event: write its frame."""
         if event.revision <= self._after or self._ended.done():
             return
+        if self._held is not None:
+            self._held.append(event)
+            return
         if self._queue is not None:
             self._queue.put_nowait(event)
-            if self._queue.qsize() > 10_000:
+            if self._queue.qsize() > _MAX_WAITING_EVENTS:
                 self.end()
             return
         seen = self._selection.effective(event)
@@ -100,9 +135,23 @@ class WatchStream:
         frame = event.frames.get(key)
         if frame is None:
             frame = event.frames[key] = chunk(self._frame(kind, self.store.header + entry.body))
-        self._write(frame)
+        if not self._waiting:
+            self._watches.flush_soon(self)
+        self._waiting.append(frame)
+
+    def flush(self) -> None:
+        """Write the events that wait."""
+        if self._waiting:
+            data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
+            self._waiting = []
+            self._send(data)
 
     def _write(self, data: bytes) -> None:
+        """Write something that isn't an event of the cache, after those."""
+        self.flush()
+        self._send(data)
+
+    def _send(self, data: bytes) -> None:
         transport = self._transport
         if transport is None or transport.is_closing():
             self.end()
@@ -116,19 +165,27 @@ class WatchStream:
         """End the watch."""
         if not self._ended.done():
             self._ended.set_result(None)
+            self.flush()
 
     def bookmark(self, *, initial_events_end: bool = False) -> None:
         """Tell the client how far it is."""
         if self._queue is not None and not self._queue.empty():
             return
-        meta: dict[str, Any] = {"resourceVersion": str(max(self.store.cached.revision, self._after))}
+        revision = self._after if initial_events_end else max(self.store.cached.revision, self._after)
+        meta: dict[str, Any] = {"resourceVersion": str(revision)}
         if initial_events_end:
             meta["annotations"] = {_INITIAL_EVENTS_END: "true"}
         resource = self.store.resource
         kind, version = resource.kind, resource.api_version
         obj: dict[str, Any] = {"kind": kind, "apiVersion": version, "metadata": meta}
         if self.exchange.form.kind == "Table":
-            obj = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "columnDefinitions": [], "rows": []}
+            obj = {
+                "kind": "Table",
+                "apiVersion": "meta.k8s.io/v1",
+                "metadata": meta,
+                "columnDefinitions": [],
+                "rows": [],
+            }
         elif self.exchange.form.kind:
             obj = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}
         elif resource.group == "" and kind == "Pod":
@@ -156,12 +213,11 @@ class WatchStream:
         response.enable_chunked_encoding()
         await response.prepare(exchange.request)
         self._transport = exchange.request.transport
-        watches: Watches = exchange.services.parts["watches"]
         seconds = _timeout(exchange.info)
         try:
             async with asyncio.timeout(seconds):
-                await self._start(initial=initial, end_mark=end_mark)
-                watches.streams[self] = None
+                await self._start(response, initial=initial, end_mark=end_mark)
+                self._watches.streams[self] = None
                 if self._queue is None:
                     await self._ended
                 else:
@@ -171,25 +227,30 @@ class WatchStream:
                 self.bookmark()
         finally:
             self.end()
-            watches.streams.pop(self, None)
+            self._watches.streams.pop(self, None)
             self.store.cache.subscribers.pop(self, None)
         if exchange.request.transport is not None:
             await response.write_eof()
         return response
 
-    async def _start(self, *, initial: bool, end_mark: bool) -> None:
+    async def _start(self, response: web.StreamResponse, *, initial: bool, end_mark: bool) -> None:
         """Send the state or the missed events, and subscribe, without anything coming between."""
         cache = self.store.cache
         if initial:
             chosen = self._selection.entries(cache)
             self._after = self.store.cached.revision
+            if self._queue is None:
+                self._held = []
             cache.subscribers[self] = None
-            bodies = await self.store.bodies(chosen) if self._queue is not None else [entry.body for entry in chosen]
-            frames = [chunk(self._frame("ADDED", self.store.header + body)) for body in bodies]
-            if frames:
-                self._write(b"".join(frames))
+            for start in range(0, len(chosen), _INITIAL_BATCH):
+                bodies = await self.store.bodies(chosen[start : start + _INITIAL_BATCH])
+                frames = [self._frame("ADDED", self.store.header + body) for body in bodies]
+                await response.write(b"".join(frames))  # waits while the client is slow
             if end_mark:
                 self.bookmark(initial_events_end=True)
+            held, self._held = self._held, None
+            for event in held or ():
+                self.deliver(event)
             return
         missed = cache.history.after(self._after)
         cache.subscribers[self] = None
@@ -240,7 +301,9 @@ def _check_options(info: RequestInfo) -> bool:
         if not match:
             errors.append(forbidden(path, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
         elif match != "NotOlderThan":
-            errors.append(invalid(path, match, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
+            errors.append(
+                invalid(path, match, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+            )
         if not info.flag("allowWatchBookmarks") and info.flag("sendInitialEvents"):
             detail = "sendInitialEvents requires setting allowWatchBookmarks to true"
             errors.append(forbidden(FieldPath("allowWatchBookmarks"), detail))

@@ -169,5 +169,3 @@ def authorization_attributes(user: UserInfo, info: RequestInfo) -> Authorization
         info.name,
         info.path,
     )
-
-

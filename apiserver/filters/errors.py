@@ -7,7 +7,7 @@ from aiohttp import web
 
 from apimachinery.errors import APIError, InternalError, RequestEntityTooLarge, ServiceUnavailable, Timeout
 from apiserver.endpoints.exchange import warning_header
-from apiserver.storage.errors import StorageUnavailable
+from apiserver.storage.errors import StorageUnavailableError
 from component.logging import get_logger
 
 _LOG = get_logger(__name__)
@@ -17,7 +17,7 @@ def as_api_error(error: BaseException, path: str) -> APIError:
     """Return the API error an exception stands for; what nobody expected is logged and told as an internal error."""
     if isinstance(error, APIError):
         return error
-    if isinstance(error, StorageUnavailable):
+    if isinstance(error, StorageUnavailableError):
         return ServiceUnavailable(f"the server is currently unable to handle the request: {error}")
     if isinstance(error, TimeoutError):
         return Timeout("request did not complete within the requested timeout")

@@ -15,13 +15,19 @@ from component.logging import get_logger
 _LOG = get_logger(__name__)
 _NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _SERVICE = "kubernetes"
+_PRIORITY_CLASSES = {
+    "system-cluster-critical": (2000000000, "cluster"),
+    "system-node-critical": (2000001000, "node"),
+}
 _EVERY_SECONDS = 30.0
 
 
 class BootstrapObjects:
     """Makes the objects and keeps them."""
 
-    def __init__(self, client: LoopbackClient, clock: Clock, *, address: str, port: int, service_ip: str, cidrs: tuple[str, ...]) -> None:
+    def __init__(
+        self, client: LoopbackClient, clock: Clock, *, address: str, port: int, service_ip: str, cidrs: tuple[str, ...]
+    ) -> None:
         self._client = client
         self._clock = clock
         self._address = address
@@ -44,6 +50,8 @@ class BootstrapObjects:
         """Make what is missing, mend what differs."""
         for name in _NAMESPACES:
             await self._ensure("namespaces", {"metadata": {"name": name}}, None)
+        for name, (value, scope) in _PRIORITY_CLASSES.items():
+            await self._ensure("priorityclasses.scheduling.k8s.io", _priority_class(name, value, scope), None)
         await self._ensure("servicecidrs.networking.k8s.io", self._service_cidr(), None)
         await self._ensure("services", self._service(), "default")
         if self._address:
@@ -108,3 +116,16 @@ class BootstrapObjects:
             "endpoints": [{"addresses": [self._address], "conditions": {"ready": True}}],
             "ports": [{"name": "https", "port": self._port, "protocol": "TCP"}],
         }
+
+
+def _priority_class(name: str, value: int, scope: str) -> Obj:
+    description = {
+        "cluster": "Used for system critical pods that must run in the cluster, but can be moved to another node.",
+        "node": "Used for system critical pods that must not be moved from their current node.",
+    }[scope]
+    return {
+        "metadata": {"name": name},
+        "value": value,
+        "description": description,
+        "preemptionPolicy": "PreemptLowerPriority",
+    }

@@ -113,7 +113,9 @@ class LoopbackClient:
         outcome = await store.create(store.strategy.decode(obj), call, NO_ADMISSION)
         return _parsed(outcome.body)
 
-    async def update(self, resource: Resource | str, obj: Obj, *, subresource: str = "", field_manager: str = "") -> Obj:
+    async def update(
+        self, resource: Resource | str, obj: Obj, *, subresource: str = "", field_manager: str = ""
+    ) -> Obj:
         """Replace an object; `Conflict` when its resourceVersion is stale."""
         store = self._store(resource)
         metadata = obj["metadata"]

@@ -37,9 +37,7 @@ def raise_generation(new: Obj, old: Obj) -> None:
     """Set metadata.generation to the old one, plus one if the object means something else now."""
     generation = old["metadata"].get("generation") or 0
     changed = any(
-        new.get(key) != old.get(key)
-        for key in {*new, *old}
-        if key not in ("metadata", "status", "apiVersion", "kind")
+        new.get(key) != old.get(key) for key in {*new, *old} if key not in ("metadata", "status", "apiVersion", "kind")
     )
     if changed or generation:
         new["metadata"]["generation"] = generation + 1 if changed else generation

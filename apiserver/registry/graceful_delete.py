@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from apimachinery.errors import BadRequest, Conflict
@@ -113,6 +114,5 @@ def decide(obj: Obj, options: Obj, *, grace: int | None, now: str, held: bool) -
 
 def _mark(metadata: dict[str, Any], at: str, grace: int, already: int) -> None:
     """Set deletionTimestamp (when the grace period ends) and the period."""
-    moment = parse_time(at)
-    metadata["deletionTimestamp"] = format_time(moment.timestamp() + grace - already)
+    metadata["deletionTimestamp"] = format_time(parse_time(at) + timedelta(seconds=grace - already))
     metadata["deletionGracePeriodSeconds"] = grace

@@ -38,8 +38,7 @@ class NodePorts:
         """Reserve a given port; `AddressError`."""
         if not self.first <= port <= self.last:
             raise AddressError(
-                "provided port is not in the valid range. The range of valid ports is "
-                f"{self.first}-{self.last}"
+                f"provided port is not in the valid range. The range of valid ports is {self.first}-{self.last}"
             )
         if not self._free(port) and self._holders.get(port) != key:
             raise AddressError("provided port is already allocated")

@@ -17,13 +17,13 @@ from apimachinery.objects.field_path import FieldPath, invalid
 from apimachinery.objects.metadata import Obj, new_uid
 from apimachinery.objects.names import generate_name
 from apimachinery.resources import Resource
-from apiserver.pending import track
+from apiserver.apply.managed_fields import track
 from apiserver.registry import graceful_delete
 from apiserver.registry.strategy import Call, Strategy
 from apiserver.storage.cache.cached_storage import CachedStorage
 from apiserver.storage.cache.entry import Entry, encode_body, header, with_revision
 from apiserver.storage.cache.watch_cache import WatchCache
-from apiserver.storage.errors import KeyChanged, KeyExists
+from apiserver.storage.errors import KeyChangedError, KeyExistsError
 
 _MAX_OBJECT_BYTES = 1536 * 1024
 _GENERATE_NAME_ATTEMPTS = 8
@@ -86,9 +86,7 @@ class Store:
         if self.strategy.from_storage is None:
             return [entry.body for entry in entries]
         objs = await self.strategy.from_storage([entry.parse() for entry in entries])
-        return [
-            with_revision(encode_body(obj), entry.revision) for obj, entry in zip(objs, entries, strict=True)
-        ]
+        return [with_revision(encode_body(obj), entry.revision) for obj, entry in zip(objs, entries, strict=True)]
 
     async def find(self, namespace: str, name: str) -> Entry:
         """Return the current entry of an object; `NotFound`."""
@@ -152,7 +150,13 @@ class Store:
         call.name = obj["metadata"].get("name", "")
         if call.manager:
             obj = track(
-                None, obj, manager=call.manager, operation="Update", subresource="", schema=strategy.schema, now=call.now
+                None,
+                obj,
+                manager=call.manager,
+                operation="Update",
+                subresource="",
+                schema=strategy.schema,
+                now=call.now,
             )
         errors = strategy.validate_create(obj, call)
         if errors:
@@ -168,7 +172,7 @@ class Store:
             return Outcome(self.header + body, created=True)
         try:
             revision = await self.cached.create(self.directory, key, value, ttl=strategy.ttl)
-        except KeyExists as error:
+        except KeyExistsError as error:
             raise AlreadyExists.of(resource, call.name) from error
         for action in call.done:
             action()
@@ -217,7 +221,7 @@ class Store:
                     call.manager = manager
             try:
                 return await self._update_once(entry, call, change, admit, tracked=tracked)
-            except KeyChanged as changed:
+            except KeyChangedError as changed:
                 self._give_back(call)
                 current = changed.current
                 entry = Entry.from_value(key, current.value, current.revision) if current else None
@@ -272,9 +276,7 @@ class Store:
             self._removed(new)
             deleted = True
         else:
-            revision = await self.cached.update(
-                self.directory, entry.key, value, entry.revision, ttl=self.strategy.ttl
-            )
+            revision = await self.cached.update(self.directory, entry.key, value, entry.revision, ttl=self.strategy.ttl)
             deleted = False
         for action in call.done:
             action()
@@ -335,7 +337,7 @@ class Store:
                 admitted = True
             try:
                 return await self._delete_once(entry, old, call)
-            except KeyChanged as changed:
+            except KeyChangedError as changed:
                 current = changed.current
                 entry = Entry.from_value(key, current.value, current.revision) if current else None
         raise Conflict.of(self.resource, call.name, _CHANGED)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from apiserver.pending import apply_defaults, validate_create, validate_update
+from apimachinery.apis.registry import apply_defaults, validate_create, validate_update
 from apimachinery.objects.field_path import FieldError
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import RESOURCES, Resource
@@ -166,9 +166,7 @@ def _generic(resource: Resource) -> Strategy:
         returns_object=name in _RETURN_OBJECT,
     )
     if counts:
-        strategy = replace(
-            strategy, prepare_create=generic.first_generation, prepare_update=generic.count_generation
-        )
+        strategy = replace(strategy, prepare_create=generic.first_generation, prepare_update=generic.count_generation)
     elif has_status:
         strategy = replace(strategy, prepare_create=generic.reset_status, prepare_update=generic.keep_status)
     paths = _FIELDS.get(name)

@@ -12,9 +12,7 @@ from component.logging import get_logger
 _LOG = get_logger(__name__)
 
 
-async def compact_for_ever(
-    storage: Storage, clock: Clock, interval: float, compacted: Callable[[int], None]
-) -> None:
+async def compact_for_ever(storage: Storage, clock: Clock, interval: float, compacted: Callable[[int], None]) -> None:
     """Compact at each interval to the revision of one interval ago, and tell `compacted` the revision."""
     previous = 0
     while True:

@@ -1,10 +1,10 @@
 """What storage can answer besides data.
 
 StorageError
-├── KeyExists            a create met an existing key
-├── KeyChanged           a guarded write met another revision; carries what is there now
-├── RevisionCompacted    the asked revision is no longer kept
-└── StorageUnavailable   etcd can't be reached or doesn't answer in time
+├── KeyExistsError            a create met an existing key
+├── KeyChangedError           a guarded write met another revision; carries what is there now
+├── RevisionCompactedError    the asked revision is no longer kept
+└── StorageUnavailableError   etcd can't be reached or doesn't answer in time
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ class StorageError(Exception):
     """Anything storage refuses."""
 
 
-class KeyExists(StorageError):
+class KeyExistsError(StorageError):
     """The key to create is already there."""
 
 
-class KeyChanged(StorageError):
+class KeyChangedError(StorageError):
     """The key is not at the revision the writer has seen."""
 
     def __init__(self, current: KeyValue | None) -> None:
@@ -28,9 +28,9 @@ class KeyChanged(StorageError):
         self.current = current
 
 
-class RevisionCompacted(StorageError):
+class RevisionCompactedError(StorageError):
     """The revision has been compacted away."""
 
 
-class StorageUnavailable(StorageError):
+class StorageUnavailableError(StorageError):
     """etcd does not answer."""

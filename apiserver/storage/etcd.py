@@ -1,7 +1,7 @@
 """etcd v3 over `grpc.aio`, with the stubs that `aetcd` carries.
 
-The only file that knows etcd's protocol. Each call has a deadline; a call that fails because the server is not
-(yet) there raises `StorageUnavailable`, and the channel reconnects by itself.
+The only file that knows etcd's protocol. Each call has a deadline within which it waits for the server to be there;
+then it raises `StorageUnavailableError`. The channel reconnects by itself.
 """
 
 from __future__ import annotations
@@ -16,16 +16,23 @@ import grpc
 import grpc.aio
 from aetcd import rpc
 
-from apiserver.storage.errors import KeyChanged, KeyExists, RevisionCompacted, StorageError, StorageUnavailable
+from apiserver.storage.errors import (
+    KeyChangedError,
+    KeyExistsError,
+    RevisionCompactedError,
+    StorageError,
+    StorageUnavailableError,
+)
 from apiserver.storage.interface import Change, ChangeBatch, KeyValue, Page
 
 _DEADLINE = 10.0
+_EOF: Any = getattr(grpc.aio, "EOF")  # noqa: B009 - missing in the stubs
 _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
-    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.min_reconnect_backoff_ms", 1000),  # this is also how long a connection attempt may take
+    ("grpc.max_reconnect_backoff_ms", 200),
     ("grpc.keepalive_time_ms", 30000),
     ("grpc.keepalive_timeout_ms", 10000),
     ("grpc.http2.max_pings_without_data", 0),
@@ -41,8 +48,8 @@ def _range_end(prefix: bytes) -> bytes:
 def _mapped(error: grpc.aio.AioRpcError) -> StorageError:
     details = error.details() or ""
     if "compacted" in details:
-        return RevisionCompacted(details)
-    return StorageUnavailable(f"etcd: {error.code().name}: {details}")
+        return RevisionCompactedError(details)
+    return StorageUnavailableError(f"etcd: {error.code().name}: {details}")
 
 
 def open_channel(servers: tuple[str, ...], ca_file: str, cert_file: str, key_file: str) -> grpc.aio.Channel:
@@ -71,7 +78,7 @@ class EtcdStorage:
 
     async def _call(self, method: Any, request: Any) -> Any:
         try:
-            return await method(request, timeout=_DEADLINE)
+            return await method(request, timeout=_DEADLINE, wait_for_ready=True)
         except grpc.aio.AioRpcError as error:
             raise _mapped(error) from error
 
@@ -101,7 +108,7 @@ class EtcdStorage:
         )
         answer = await self._call(self._kv.Txn, request)
         if not answer.succeeded:
-            raise KeyExists(key)
+            raise KeyExistsError(key)
         return int(answer.header.revision)
 
     async def guarded_update(self, key: str, value: bytes, revision: int, *, lease: int = 0) -> int:
@@ -125,7 +132,7 @@ class EtcdStorage:
         if answer.succeeded:
             return int(answer.header.revision)
         found = answer.responses[0].response_range.kvs
-        raise KeyChanged(KeyValue(key, found[0].value, found[0].mod_revision) if found else None)
+        raise KeyChangedError(KeyValue(key, found[0].value, found[0].mod_revision) if found else None)
 
     async def watch(self, prefix: str, revision: int) -> AsyncIterator[ChangeBatch]:
         """Yield changes from `revision` on, for ever."""
@@ -138,16 +145,14 @@ class EtcdStorage:
             await call.write(rpc.WatchRequest(create_request=create))
             while True:
                 answer = await call.read()
-                if answer is grpc.aio.EOF:
-                    raise StorageUnavailable("etcd: watch ended")
+                if answer is _EOF:
+                    raise StorageUnavailableError("etcd: watch ended")
                 if answer.compact_revision:
-                    raise RevisionCompacted(f"compacted at {answer.compact_revision}")
+                    raise RevisionCompactedError(f"compacted at {answer.compact_revision}")
                 if answer.canceled:
-                    raise StorageUnavailable(f"etcd: watch canceled: {answer.cancel_reason}")
+                    raise StorageUnavailableError(f"etcd: watch canceled: {answer.cancel_reason}")
                 changes = [
-                    Change(
-                        event.kv.key.decode(), event.kv.value if event.type == 0 else None, event.kv.mod_revision
-                    )
+                    Change(event.kv.key.decode(), event.kv.value if event.type == 0 else None, event.kv.mod_revision)
                     for event in answer.events
                 ]
                 if changes:
@@ -157,7 +162,7 @@ class EtcdStorage:
         except grpc.aio.AioRpcError as error:
             raise _mapped(error) from error
         except asyncio.InvalidStateError as error:
-            raise StorageUnavailable("etcd: watch broken") from error
+            raise StorageUnavailableError("etcd: watch broken") from error
         finally:
             call.cancel()
 
@@ -170,7 +175,7 @@ class EtcdStorage:
         """Drop history before a revision."""
         try:
             await self._call(self._kv.Compact, rpc.CompactionRequest(revision=revision))
-        except RevisionCompacted:
+        except RevisionCompactedError:
             return
 
     async def grant_lease(self, seconds: int) -> int:

@@ -42,25 +42,25 @@ class ChangeBatch(NamedTuple):
 
 
 class Storage(Protocol):
-    """etcd as the API server sees it. Every method may raise `StorageUnavailable`."""
+    """etcd as the API server sees it. Every method may raise `StorageUnavailableError`."""
 
     async def get(self, key: str) -> KeyValue | None:
         """Return the latest value of a key (linearized), or None."""
 
     async def list(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Page:
-        """Return keys under a prefix in order, from `start` on, at a revision (0: latest); `RevisionCompacted`."""
+        """Return keys under a prefix in order, from `start` on, at a revision (0: latest); `RevisionCompactedError`."""
 
     async def create(self, key: str, value: bytes, *, lease: int = 0) -> int:
-        """Write a new key and return the revision; `KeyExists`."""
+        """Write a new key and return the revision; `KeyExistsError`."""
 
     async def guarded_update(self, key: str, value: bytes, revision: int, *, lease: int = 0) -> int:
-        """Replace a value last written at `revision` and return the new revision; `KeyChanged`."""
+        """Replace a value last written at `revision` and return the new revision; `KeyChangedError`."""
 
     async def guarded_delete(self, key: str, revision: int) -> int:
-        """Delete a key last written at `revision` and return the revision of the deletion; `KeyChanged`."""
+        """Delete a key last written at `revision` and return the revision of the deletion; `KeyChangedError`."""
 
     def watch(self, prefix: str, revision: int) -> AsyncIterator[ChangeBatch]:
-        """Yield changes from `revision` on, for ever; `RevisionCompacted`, `StorageUnavailable` end it."""
+        """Yield changes from `revision` on, for ever; `RevisionCompactedError`, `StorageUnavailableError` end it."""
 
     async def current_revision(self) -> int:
         """Return the store's latest revision (linearized)."""

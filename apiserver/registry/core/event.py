@@ -28,7 +28,11 @@ async def to_core(obj: Obj) -> Obj:
 async def from_core(objs: list[Obj]) -> list[Obj]:
     """Return core Events as events.k8s.io Events."""
     return [
-        {**{_BACK.get(key, key): value for key, value in obj.items()}, "apiVersion": "events.k8s.io/v1", "kind": "Event"}
+        {
+            **{_BACK.get(key, key): value for key, value in obj.items()},
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+        }
         for obj in objs
     ]
 

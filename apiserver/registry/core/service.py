@@ -104,9 +104,7 @@ class ServiceRules:
             spec["ipFamilies"] = [told if told in self.families else self.primary]
         policy = spec.setdefault("ipFamilyPolicy", "SingleStack")
         if policy != "SingleStack":
-            spec["ipFamilies"] = [
-                *spec["ipFamilies"], *(one for one in self.families if one not in spec["ipFamilies"])
-            ]
+            spec["ipFamilies"] = [*spec["ipFamilies"], *(one for one in self.families if one not in spec["ipFamilies"])]
         if address == _NONE:
             spec["clusterIPs"] = [_NONE]
 
@@ -140,7 +138,7 @@ class ServiceRules:
                 self._allocate_addresses(spec, key, call)
             if _type(obj) in _WITH_NODE_PORTS:
                 self._allocate_ports(spec, key, call)
-        except _Refused as refused:
+        except _RefusedError as refused:
             return [refused.error]
         return []
 
@@ -152,7 +150,7 @@ class ServiceRules:
             allocator = self.families.get(family)
             if allocator is None:
                 error = invalid(_SPEC.child("ipFamilies").index(index), family, "not configured on this cluster")
-                raise _Refused(error)
+                raise _RefusedError(error)
             try:
                 if index < len(known):
                     address = known[index]
@@ -160,7 +158,7 @@ class ServiceRules:
                 else:
                     address = allocator.allocate()
             except AddressError as error:
-                raise _Refused(invalid(_SPEC.child("clusterIPs"), known, str(error))) from error
+                raise _RefusedError(invalid(_SPEC.child("clusterIPs"), known, str(error))) from error
             call.cleanup.append(lambda allocator=allocator, address=address: allocator.release(address))  # type: ignore[misc]
             result.append(address)
         spec["clusterIP"], spec["clusterIPs"] = result[0], result
@@ -194,12 +192,12 @@ class ServiceRules:
             else:
                 port = self.ports.allocate()
         except AddressError as error:
-            raise _Refused(invalid(path, wanted or 0, str(error))) from error
+            raise _RefusedError(invalid(path, wanted or 0, str(error))) from error
         call.cleanup.append(lambda: self.ports.release(port))
         return port
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """An allocation that can't be had."""
 
     def __init__(self, error: FieldError) -> None:
@@ -238,6 +236,3 @@ def _forget_ports(spec: Obj, before: Obj) -> None:
     for key in ("externalTrafficPolicy", "allocateLoadBalancerNodePorts"):
         if spec.get(key) == before.get(key):
             spec.pop(key, None)
-
-
-

@@ -10,7 +10,7 @@ from apiserver.storage.cache.entry import Entry
 from apiserver.storage.cache.freshness import Freshness
 from apiserver.storage.cache.snapshots import Snapshots
 from apiserver.storage.cache.watch_cache import WatchCache
-from apiserver.storage.errors import RevisionCompacted, StorageUnavailable
+from apiserver.storage.errors import RevisionCompactedError, StorageUnavailableError
 from apiserver.storage.interface import Storage
 from apiserver.storage.keys import split_directory
 from apiserver.storage.lease import LeaseManager
@@ -63,7 +63,7 @@ class CachedStorage:
         if self.shared and not revision:
             wanted = max(wanted, await self.storage.current_revision())
         if wanted > self.freshness.revision and not await self.freshness.wait_for(wanted, _WAIT_SECONDS):
-            raise StorageUnavailable("the watch cache is behind etcd")
+            raise StorageUnavailableError("the watch cache is behind etcd")
 
     def _full(self, directory: str, key: str) -> str:
         return f"{self.prefix}{directory}/{key}"
@@ -89,12 +89,12 @@ class CachedStorage:
         return new
 
     async def list_at(self, directory: str, prefix: str, revision: int) -> list[Entry]:
-        """Return the objects as they were at an older revision; `RevisionCompacted` when it is gone."""
+        """Return the objects as they were at an older revision; `RevisionCompactedError` when it is gone."""
         pinned = self.snapshots.find(directory, prefix, revision)
         if pinned is not None:
             return pinned
         if revision < self.snapshots.compacted:
-            raise RevisionCompacted(str(revision))
+            raise RevisionCompactedError(str(revision))
         page = await self.storage.list(self._full(directory, prefix), revision=revision)
         cache = WatchCache(revision)
         for item in page.items:

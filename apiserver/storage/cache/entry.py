@@ -25,9 +25,7 @@ def encode_body(obj: dict[str, Any]) -> bytes:
     if "resourceVersion" in metadata:
         metadata = {key: value for key, value in metadata.items() if key != "resourceVersion"}
     parts = {"metadata": metadata}
-    for key, value in obj.items():
-        if key not in ("apiVersion", "kind", "metadata"):
-            parts[key] = value
+    parts.update({key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata")})
     return orjson.dumps(parts)[1:]
 
 
@@ -52,7 +50,7 @@ def split_value(value: bytes) -> tuple[bytes, bytes]:
     Values written by us start with the header; anything else (another server's order of keys) is parsed once.
     """
     start = value.find(_METADATA, 0, 400)
-    if start > 0 and value[: start].count(b'":') == 2 and value[:1] == b"{":  # just apiVersion and kind before it
+    if start > 0 and value[:start].count(b'":') == 2 and value[:1] == b"{":  # just apiVersion and kind before it
         head = value[:start]
         return _HEADS.setdefault(head, head), value[start:]
     obj = orjson.loads(value)

@@ -7,7 +7,7 @@ resumes where it was; when that revision has been compacted meanwhile, the diffe
 from __future__ import annotations
 
 from apiserver.storage.cache.cached_storage import CachedStorage
-from apiserver.storage.errors import RevisionCompacted, StorageUnavailable
+from apiserver.storage.errors import RevisionCompactedError, StorageUnavailableError
 from component.clock import Clock
 from component.logging import get_logger
 
@@ -30,7 +30,7 @@ class Feed:
         while True:
             try:
                 revision = await self._load_once()
-            except StorageUnavailable as error:
+            except StorageUnavailableError as error:
                 _LOG.info("waiting for etcd", error=str(error))
                 await self._clock.sleep(delay)
                 delay = min(delay * 2, _LAST_RETRY)
@@ -62,9 +62,9 @@ class Feed:
             before = cached.revision
             try:
                 await self._follow()
-            except RevisionCompacted:
+            except RevisionCompactedError:
                 await self._catch_up()
-            except StorageUnavailable as error:
+            except StorageUnavailableError as error:
                 _LOG.warning("lost the watch on etcd, resuming", error=str(error))
             if cached.revision > before:
                 delay = _FIRST_RETRY
@@ -84,7 +84,7 @@ class Feed:
         cached = self._cached
         try:
             page = await cached.storage.list(cached.prefix)
-        except (StorageUnavailable, RevisionCompacted):
+        except (StorageUnavailableError, RevisionCompactedError):
             return
         there = {item.key for item in page.items}
         for item in sorted(page.items, key=lambda item: item.revision):

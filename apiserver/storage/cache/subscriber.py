@@ -7,7 +7,7 @@ no longer does is DELETED.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from apiserver.storage.cache.entry import Entry
 from apiserver.storage.cache.history import CacheEvent
@@ -21,6 +21,17 @@ class Matcher(Protocol):
         """Tell whether labels or fields match."""
 
 
+def _label_test(selector: Matcher | None) -> Callable[[dict[str, str]], bool]:
+    """Return the fastest test of a label selector: most have a single `key=value`."""
+    if selector is None:
+        return lambda _: True
+    requirements: Any = getattr(selector, "requirements", ())
+    if len(requirements) == 1 and requirements[0].operator == "in" and not getattr(selector, "impossible", False):
+        key, values = requirements[0].key, requirements[0].values
+        return lambda labels: labels.get(key) in values
+    return selector.matches
+
+
 class Selection:
     """Which objects are of interest.
 
@@ -31,7 +42,7 @@ class Selection:
         fields_of: finds the selectable fields of a parsed object.
     """
 
-    __slots__ = ("_fields_of", "fields", "key", "labels", "prefix")
+    __slots__ = ("_fields_of", "_labels_match", "fields", "key", "labels", "prefix")
 
     def __init__(
         self,
@@ -46,6 +57,7 @@ class Selection:
         self.fields = fields
         self.key = key
         self._fields_of = fields_of
+        self._labels_match = _label_test(labels)
 
     @property
     def everything(self) -> bool:
@@ -58,7 +70,7 @@ class Selection:
 
     def matches(self, entry: Entry) -> bool:
         """Tell whether an object of the range passes the selectors."""
-        if self.labels is not None and not self.labels.matches(entry.labels):
+        if self.labels is not None and not self._labels_match(entry.labels):
             return False
         return self.fields is None or self.fields.matches(entry.fields(self._fields_of))
 
@@ -69,8 +81,15 @@ class Selection:
             candidates = [found] if found is not None else []
         else:
             candidates = cache.select(self.prefix)
+        return self.filtered(candidates)
+
+    def filtered(self, candidates: list[Entry]) -> list[Entry]:
+        """Return those of a range that pass the selectors."""
         if self.labels is None and self.fields is None:
             return candidates
+        if self.fields is None:
+            test = self._labels_match
+            return [entry for entry in candidates if test(entry.labels)]
         return [entry for entry in candidates if self.matches(entry)]
 
     def effective(self, event: CacheEvent) -> tuple[str, Entry] | None:
