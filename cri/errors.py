@@ -1,3 +1,4 @@
+# ruff: noqa: N818  the names are those of the gRPC codes
 """The errors of the runtime, each with the gRPC code it leaves as.
 
 ::

@@ -25,6 +25,7 @@ from linux.cgroups import CgroupHost
 
 if TYPE_CHECKING:
     from cri.images.pull import Puller
+    from cri.streaming.server import StreamServer
 
 R = TypeVar("R")
 
@@ -47,6 +48,7 @@ class Parts:
     tasks: Tasks
     pool: concurrent.futures.ThreadPoolExecutor
     puller: "Puller"
+    streams: "StreamServer"
 
     async def blocking(self, function: Callable[..., R], *arguments: Any, **named: Any) -> R:
         """Run a blocking function in the pool."""

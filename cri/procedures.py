@@ -39,6 +39,8 @@ from cri.rpc import (
     update_runtime_config,
     version,
 )
+from cri.streaming import attach, port_forward
+from cri.streaming import exec as exec_stream
 
 
 class Procedure(NamedTuple):
@@ -68,6 +70,9 @@ RUNTIME_SERVICE: dict[str, Procedure] = {
     "UpdateContainerResources": Procedure(update_container_resources.update_container_resources, changes=True),
     "ReopenContainerLog": Procedure(reopen_container_log.reopen_container_log),
     "ExecSync": Procedure(exec_sync.exec_sync),
+    "Exec": Procedure(exec_stream.exec_in_container),
+    "Attach": Procedure(attach.attach),
+    "PortForward": Procedure(port_forward.port_forward),
     "ContainerStats": Procedure(container_stats.container_stats),
     "ListContainerStats": Procedure(list_container_stats.list_container_stats),
     "PodSandboxStats": Procedure(pod_sandbox_stats.pod_sandbox_stats),

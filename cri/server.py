@@ -32,6 +32,7 @@ from cri.runtime import handlers
 from cri.runtime.exits import ExitWatcher
 from cri.sandboxes.network import Networks
 from cri.store import Store
+from cri.streaming.server import StreamServer
 from linux import cgroups
 from protocols.cri import api_pb2
 
@@ -66,14 +67,17 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
         tasks=tasks,
         pool=pool,
         puller=Puller(config, images, tasks),
+        streams=StreamServer(config.stream_address, int(config.stream_port or 0), tasks),
     )
     _tell_clamps(parts)
     await asyncio.to_thread(layers.prepare)
     parts.exits.start()
     try:
         await recovery.recover(parts)
+        await parts.streams.start()
         yield parts
     finally:
+        await parts.streams.close()
         parts.exits.close()
         pool.shutdown(wait=False, cancel_futures=True)
 

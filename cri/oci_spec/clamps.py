@@ -2,7 +2,7 @@
 
 In a nested or restricted host the runtime itself lacks powers: without CAP_SYS_RESOURCE nobody may lower
 ``oom_score_adj`` or raise a hard limit, and a capability outside our own bounding set makes ``capset`` fail, which
-would end every privileged container. Each value is bent to what the kernel will accept, instead of failing the container.
+would end every privileged container. Each value is bent to what the kernel will accept, instead of failing.
 """
 
 import dataclasses

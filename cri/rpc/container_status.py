@@ -7,8 +7,8 @@ from cri.store import Container
 from protocols.cri import api_pb2
 
 _NAMES = (
-    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU"
-    " XFSZ VTALRM PROF WINCH IO PWR SYS"
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG"
+    " XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
 )
 _SIGNALS_BY_NUMBER = dict(enumerate(_NAMES.split(), start=1))
 
@@ -59,7 +59,8 @@ def status_of(container: Container) -> api_pb2.ContainerStatus:
 def signal_value(number: int) -> api_pb2.Signal:
     """A signal number as the API's enumeration."""
     name = _SIGNALS_BY_NUMBER.get(number)
-    return api_pb2.Signal(api_pb2.Signal.Value(f"SIG{name}")) if name else api_pb2.RUNTIME_DEFAULT
+    value: api_pb2.Signal = getattr(api_pb2, f"SIG{name}", api_pb2.RUNTIME_DEFAULT)
+    return value
 
 
 def signal_number(name: str) -> int:

@@ -6,20 +6,18 @@ DeadlineExceeded, which the kubelet counts as a failed probe.
 """
 
 import asyncio
-import contextlib
 import json
-import os
 import pathlib
 import secrets
-import signal
 
 from cri import errors
 from cri.parts import Parts
+from cri.runtime.descriptors import Descriptor
+from cri.runtime.exec_process import ExecProcess
 from cri.store import RUNNING, Container
 from protocols.cri import api_pb2
 
 OUTPUT_LIMIT = 16 * 1024 * 1024
-_PIECE = 1 << 16
 
 
 def process_file(container: Container, command: list[str], *, terminal: bool) -> pathlib.Path:
@@ -49,62 +47,36 @@ def running(parts: Parts, container_id: str) -> Container:
     return container
 
 
-def kill_exec(pid_file: pathlib.Path) -> None:
-    """Kill an exec'ed process and its children."""
-    from linux import processes
-
-    with contextlib.suppress(OSError, ValueError):
-        processes.kill_tree(int(pid_file.read_text()), signal.SIGKILL)
-
-
 async def exec_sync(parts: Parts, request: api_pb2.ExecSyncRequest) -> api_pb2.ExecSyncResponse:
     """Answer ExecSync."""
     container = running(parts, request.container_id)
     runtime = parts.handlers.get(container.runtime_handler).runtime
     spec = process_file(container, list(request.cmd), terminal=False)
     pid_file = spec.with_suffix(".pid")
-    command = runtime.exec_command(container.id, str(spec), str(pid_file), terminal=False)
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    line = runtime.exec_command(container.id, str(spec), str(pid_file), terminal=False)
+    process = ExecProcess.with_pipes(line, pid_file, stdin=False)
     try:
         async with asyncio.timeout(request.timeout or None):
             stdout, stderr = await asyncio.gather(_collect(process.stdout), _collect(process.stderr))
             code = await process.wait()
+        if code != 0 and not process.began:
+            raise errors.Internal(f"failed to exec in container {container.id}: {_words(stderr)}")
     except TimeoutError:
         words = f"command {list(request.cmd)!r} timed out after {request.timeout}s"
         raise errors.DeadlineExceeded(words) from None
     finally:
-        if process.returncode is None:
-            kill_exec(pid_file)
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        process.close()
         spec.unlink(missing_ok=True)
-        # Whether the runtime got as far as making the process tells its own failure from the command's.
-        began = pid_file.exists()
         pid_file.unlink(missing_ok=True)
-    if not began and code != 0:
-        raise errors.Internal(f"failed to exec in container {container.id}: {_words(stderr)}")
-    return api_pb2.ExecSyncResponse(stdout=stdout, stderr=stderr, exit_code=exit_code(code))
+    return api_pb2.ExecSyncResponse(stdout=stdout, stderr=stderr, exit_code=code)
 
 
-def exit_code(code: int) -> int:
-    """A child's end as a shell counts it."""
-    return code if code >= 0 else 128 - code
-
-
-async def _collect(stream: asyncio.StreamReader | None) -> bytes:
-    if stream is None:
-        return b""
+async def _collect(stream: Descriptor | None) -> bytes:
     kept = bytearray()
-    while piece := await stream.read(_PIECE):
+    while stream is not None and (piece := await stream.read()):
         kept += piece[: OUTPUT_LIMIT - len(kept)]
     return bytes(kept)
 
 
 def _words(stderr: bytes) -> str:
-    return stderr.decode("utf-8", "replace").strip() or os.strerror(0)
+    return stderr.decode("utf-8", "replace").strip() or "the OCI runtime gave no reason"

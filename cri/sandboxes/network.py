@@ -11,7 +11,6 @@ from typing import Any
 
 from cni.errors import CNIError
 from cni.library import Library, Network
-
 from component.logging import get_logger
 from cri import errors
 from protocols.cri import api_pb2
@@ -49,6 +48,10 @@ class Networks:
             return f"CNI configuration in {self._config_dir} is not valid: {error}"
         if network is None:
             return f"No CNI configuration file in {self._config_dir}. Has your network provider started?"
+        try:
+            self._library.status(network)
+        except CNIError as error:
+            return f"network {network.name} is not ready: {error}"
         return ""
 
     def attach(self, sandbox_id: str, config: api_pb2.PodSandboxConfig, netns: str) -> tuple[str, list[str]]:
