@@ -390,6 +390,12 @@ def routes(nl: Netlink | None = None, *, table: int = _RT_TABLE_MAIN) -> list[Ro
     return [route for route in found if route.table == table]
 
 
+def route_request(destination: bytes) -> bytes:
+    """The body of a question for the route to an address."""
+    family = addresses.family(destination)
+    return _ROUTE.pack(family, len(destination) * 8, 0, 0, 0, 0, 0, 0, 0) + attribute(RTA_DST, destination)
+
+
 def default_route_link(nl: Netlink | None = None) -> str:
     """The name of the link that the default route goes through; empty where there is none."""
     with _Socket(nl) as one:

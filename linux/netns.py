@@ -193,3 +193,23 @@ def is_pinned(path: str) -> bool:
     from linux import mounts
 
     return mounts.is_mount_point(path)
+
+
+class lock:  # noqa: N801 - used as a with-block
+    """A block that one process at a time runs for the calling thread's network namespace.
+
+    The lock is on the namespace's own file (nsfs): there is no file to leave behind, and its scope is exactly that of
+    the kernel's network state.
+    """
+
+    __slots__ = ("_descriptor",)
+
+    def __enter__(self) -> lock:
+        import fcntl
+
+        self._descriptor = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)

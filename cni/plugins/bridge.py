@@ -1,0 +1,386 @@
+"""bridge: connects a container to a Linux bridge with a veth pair.
+
+Addresses come first, then one batch of netlink messages makes the pair (its inner end directly in the container's
+namespace), then one configures it there; whatever fails, what was made before is undone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from cni import delegate
+from cni.attachment import host_link_name, random_link_name, valid_marks
+from cni.errors import INTERNAL, INVALID_CONFIG, NOT_AVAILABLE, CNIError
+from cni.plugins import mac_spoof_check, masquerade, veth
+from linux import addresses, links, netns
+from linux.netlink import Netlink, NetlinkError, attribute, u8, u16, u32
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cni.config import Call
+    from cni.result import Result
+
+ABOUT = "connects containers to a bridge"
+_MAX_VLAN = 4094
+_IFLA_BR_VLAN_FILTERING = 7
+_IFLA_BR_VLAN_DEFAULT_PVID = 39
+
+
+class Settings:
+    """The configuration, read and checked."""
+
+    __slots__ = (
+        "bridge",
+        "disable_interface",
+        "force_address",
+        "hairpin",
+        "ip_masq",
+        "is_default_gateway",
+        "is_gateway",
+        "isolated",
+        "mac",
+        "mac_check",
+        "mtu",
+        "preserve_default_vlan",
+        "promisc",
+        "trunk",
+        "vlan",
+    )
+
+    def __init__(self, call: Call) -> None:
+        self.bridge = call.text("bridge") or "cni0"
+        self.is_default_gateway = call.flag("isDefaultGateway")
+        self.is_gateway = call.flag("isGateway") or self.is_default_gateway
+        self.force_address = call.flag("forceAddress")
+        self.ip_masq = call.flag("ipMasq")
+        self.mtu = call.number("mtu")
+        self.hairpin = call.flag("hairpinMode")
+        self.promisc = call.flag("promiscMode")
+        self.vlan = call.number("vlan")
+        self.trunk = _trunk(call.config.get("vlanTrunk") or [])
+        self.preserve_default_vlan = call.flag("preserveDefaultVlan")
+        self.mac_check = call.flag("macspoofchk")
+        self.disable_interface = call.flag("disableContainerInterface")
+        self.isolated = call.flag("portIsolation")
+        self.mac = veth.check_mac(call.mac())
+        if not 0 <= self.vlan <= _MAX_VLAN:
+            raise CNIError(INVALID_CONFIG, f"invalid VLAN ID {self.vlan} (must be between 0 and {_MAX_VLAN})")
+        if self.hairpin and self.promisc:
+            raise CNIError(INVALID_CONFIG, "cannot set hairpin mode and promiscuous mode at the same time")
+        if self.disable_interface and delegate.ipam_type(call):
+            raise CNIError(INVALID_CONFIG, "cannot use IPAM when DisableContainerInterface flag is set")
+
+    @property
+    def filters_vlans(self) -> bool:
+        """Whether the bridge must tell VLANs apart."""
+        return bool(self.vlan or self.trunk)
+
+
+def _trunk(raw: list[dict[str, Any]]) -> list[int]:
+    found: set[int] = set()
+    for entry in raw:
+        low, high, one = entry.get("minID"), entry.get("maxID"), entry.get("id")
+        if (low is None) != (high is None):
+            raise CNIError(INVALID_CONFIG, "minID and maxID should be configured simultaneously")
+        if low is not None and high is not None:
+            if not 0 < low <= high <= _MAX_VLAN:
+                raise CNIError(INVALID_CONFIG, f"incorrect trunk range {low}-{high}")
+            found.update(range(low, high + 1))
+        if one is not None:
+            if not 0 < one <= _MAX_VLAN:
+                raise CNIError(INVALID_CONFIG, f"incorrect trunk id {one}")
+            found.add(one)
+    return sorted(found)
+
+
+def add(call: Call) -> Result:
+    """Connect the container."""
+    settings = Settings(call)
+    layer3 = bool(delegate.ipam_type(call))
+    if settings.is_default_gateway and not layer3:
+        settings.is_gateway = False
+    answer: Result = {"ips": [], "routes": [], "dns": {}}
+    if layer3:
+        given = delegate.ipam_add(call)
+        answer.update({key: given.get(key) or answer[key] for key in ("ips", "routes", "dns")})
+    with Netlink() as host:
+        try:
+            _connect(call, settings, answer, host)
+        except BaseException:
+            _undo(call)
+            raise
+    if call.mapping("dns"):
+        answer["dns"] = call.mapping("dns")
+    return answer
+
+
+def _connect(call: Call, settings: Settings, answer: Result, host: Netlink) -> None:
+    bridge = ensure_bridge(settings, host)
+    with netns.entered(call.netns):
+        inside = Netlink()
+    with inside:
+        name = _make_pair(call, settings, bridge.index, host, inside)
+        peer = links.get(call.ifname, inside)
+        ips = answer["ips"]
+        for ip in ips:
+            ip["interface"] = 2
+        gateways = _fill_gateways(settings, answer)
+        if settings.is_gateway:
+            for cidr in gateways:
+                _ensure_gateway(bridge, cidr, settings, host)
+            veth.enable_forwarding(ips)
+        with netns.entered(call.netns):
+            if veth.has_ipv6(ips):
+                veth.allow_ipv6(call.ifname)
+            veth.announce(call.ifname)
+        if settings.disable_interface:
+            inside.send(links.down(peer.index))
+        else:
+            veth.configure(inside, peer.index, answer, call.ifname)
+    if settings.mac_check:
+        mac_spoof_check.add(call, name, peer.mac)
+    if settings.ip_masq and ips:
+        masquerade.add(call.name, call.container_id, call.ifname, [ip["address"] for ip in ips])
+    outer = _wait_for_carrier(name, settings, host)
+    bridge_now = links.by_index(bridge.index, host) or bridge
+    answer["interfaces"] = [
+        {"name": bridge_now.name, "mac": bridge_now.mac, "mtu": bridge_now.mtu},
+        {"name": name, "mac": outer.mac, "mtu": outer.mtu},
+        {"name": call.ifname, "mac": peer.mac, "mtu": peer.mtu, "sandbox": call.netns},
+    ]
+
+
+def _undo(call: Call) -> None:
+    for step in (_remove_pair, _remove_rules, delegate.ipam_delete):
+        try:
+            step(call)
+        except (OSError, CNIError):
+            continue
+
+
+def ensure_bridge(settings: Settings, host: Netlink) -> links.Link:
+    """Find or make the bridge, up and with the options that were asked for."""
+    bridge = links.find(settings.bridge, host)
+    if bridge is None:
+        data = b""
+        if settings.filters_vlans:
+            data = u8(_IFLA_BR_VLAN_FILTERING, 1)
+            if not settings.preserve_default_vlan:
+                data += u16(_IFLA_BR_VLAN_DEFAULT_PVID, 0)
+        extra = u32(links.IFLA_MTU, settings.mtu) if settings.mtu else b""
+        message = links.new_link(settings.bridge, "bridge", data, extra=extra, up=True)
+        message.ignore = (errno.EEXIST,)  # somebody else was faster
+        host.send(message)
+        bridge = links.get(settings.bridge, host)
+        veth.try_sysctl(f"net/ipv6/conf/{settings.bridge}/accept_ra", 0)
+    if bridge.kind != "bridge":
+        raise CNIError(INTERNAL, f'"{settings.bridge}" already exists but is not a bridge')
+    batch = []
+    if not bridge.up:
+        batch.append(links.up(bridge.index))
+    if settings.promisc and not bridge.flags & links.IFF_PROMISC:
+        flag = links.IFF_PROMISC
+        batch.append(links.change(bridge.index, "set bridge to promiscuous mode", flags=flag, mask=flag))
+    if settings.filters_vlans and not bridge.info.get(_IFLA_BR_VLAN_FILTERING, b"\0")[0]:
+        batch.append(
+            links.change(
+                bridge.index, "enable VLAN filtering of bridge", links.info("bridge", u8(_IFLA_BR_VLAN_FILTERING, 1))
+            )
+        )
+    host.send(*batch)
+    return bridge
+
+
+def _make_pair(call: Call, settings: Settings, bridge: int, host: Netlink, inside: Netlink) -> str:
+    if links.find(call.ifname, inside) is not None:
+        raise CNIError(INTERNAL, f'container veth name provided ("{call.ifname}") already exists')
+    descriptor = os.open(call.netns, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        name = host_link_name(call.name, call.container_id, call.ifname)
+        for attempt in (name, random_link_name()):
+            try:
+                host.send(
+                    links.new_veth(
+                        attempt,
+                        call.ifname,
+                        peer_netns=descriptor,
+                        mtu=settings.mtu,
+                        peer_mac=settings.mac,
+                        master=bridge,
+                        up=True,
+                    )
+                )
+            except NetlinkError as error:
+                if error.errno == errno.EEXIST and attempt == name:  # left over, or a collision of hashes
+                    continue
+                raise
+            name = attempt
+            break
+    finally:
+        os.close(descriptor)
+    batch = []
+    port = links.get(name, host)
+    if settings.hairpin or settings.isolated:
+        batch.append(links.bridge_port(port.index, hairpin=settings.hairpin, isolated=settings.isolated))
+    if settings.filters_vlans and not settings.preserve_default_vlan:
+        batch.append(links.remove_bridge_vlan(port.index, 1))
+    if settings.vlan:
+        batch.append(links.bridge_vlan(port.index, settings.vlan))
+    batch += [links.bridge_vlan(port.index, vid, pvid=False, untagged=False) for vid in settings.trunk]
+    host.send(*batch)
+    return name
+
+
+def _fill_gateways(settings: Settings, answer: Result) -> list[str]:
+    """Put the missing gateways and default routes into a result. Returns the gateways as `address/length`."""
+    found = []
+    for ip in answer["ips"]:
+        packed, prefix = addresses.parse_cidr(ip["address"])
+        if not ip.get("gateway") and settings.is_gateway:
+            first = addresses.to_int(addresses.network(packed, prefix)) + 1
+            ip["gateway"] = addresses.unpack(addresses.from_int(first, len(packed)))
+        if settings.is_default_gateway:
+            default = "::/0" if len(packed) == 16 else "0.0.0.0/0"
+            if not any(route["dst"] == default for route in answer["routes"]):
+                answer["routes"].append({"dst": default, "gw": ip["gateway"]})
+        if settings.is_gateway:
+            gateway = f"{ip['gateway']}/{prefix}"
+            if gateway not in found:
+                found.append(gateway)
+    return found
+
+
+def _ensure_gateway(bridge: links.Link, cidr: str, settings: Settings, host: Netlink) -> None:
+    index = bridge.index
+    if settings.vlan:
+        index = _ensure_vlan_interface(bridge, settings, host)
+    packed, prefix = addresses.parse_cidr(cidr)
+    wanted = f"{addresses.unpack(packed)}/{prefix}"
+    batch = []
+    for one in links.addresses_of(index, host):
+        if one.cidr == wanted:
+            return
+        have, have_prefix = addresses.parse_cidr(one.cidr)
+        if len(have) != len(packed) or one.scope == links.SCOPE_LINK:
+            continue
+        # Several IPv6 networks may share a bridge; overlapping ones, and a second IPv4 network, may not.
+        overlap = addresses.contains(have, min(have_prefix, prefix), packed)
+        if len(packed) == 4 or overlap:
+            if not settings.force_address:
+                raise CNIError(
+                    INTERNAL,
+                    f'failed to set bridge addr: "{settings.bridge}" already has an IP address different from {wanted}',
+                )
+            batch.append(links.remove_address(index, one.cidr))
+    if len(packed) == 16:
+        veth.allow_ipv6(settings.bridge)
+    # The bridge keeps its MAC address when ports come and go only if it was set on purpose.
+    host.send(
+        *batch,
+        links.new_address(index, wanted, missing_only=True),
+        links.change(index, "set MAC address of bridge", _own_mac(index, host)),
+    )
+
+
+def _own_mac(index: int, host: Netlink) -> bytes:
+    link = links.by_index(index, host)
+    return attribute(links.IFLA_ADDRESS, links.mac_bytes(link.mac)) if link is not None else b""
+
+
+def _ensure_vlan_interface(bridge: links.Link, settings: Settings, host: Netlink) -> int:
+    """The interface that carries the gateway's address of a VLAN: a veth whose other end is a port in that VLAN."""
+    name = f"{settings.bridge}.{settings.vlan}"
+    link = links.find(name, host)
+    if link is None:
+        port = random_link_name()
+        host.send(links.new_veth(port, name, mtu=settings.mtu, master=bridge.index, up=True))
+        batch = [links.bridge_vlan(links.get(port, host).index, settings.vlan)]
+        link = links.get(name, host)
+        host.send(*batch, links.up(link.index))
+    return int(link.index)
+
+
+def _wait_for_carrier(name: str, settings: Settings, host: Netlink) -> links.Link:
+    """Wait (a millisecond, as a rule) until the bridge forwards from the new port."""
+    import time
+
+    pause = 0.0002
+    link = links.get(name, host)
+    while not settings.disable_interface and link.operstate != links.OPERSTATE_UP:
+        if pause > 1:
+            raise CNIError(INTERNAL, f'bridge port in error state: "{name}" is not up')
+        time.sleep(pause)
+        pause *= 1.6
+        link = links.get(name, host)
+    return link
+
+
+def delete(call: Call) -> None:
+    """Disconnect the container; what has gone already does not matter."""
+    _remove_pair(call)
+    # The rules go before the address is free: who gets it next must not lose its own.
+    _remove_rules(call)
+    delegate.ipam_delete(call)
+
+
+def _remove_rules(call: Call) -> None:
+    if call.flag("ipMasq"):
+        masquerade.delete(call.name, call.container_id, call.ifname)
+    if call.flag("macspoofchk"):
+        mac_spoof_check.delete(call)
+
+
+def _remove_pair(call: Call) -> None:
+    veth.remove(call.netns, call.ifname)
+    # With the namespace gone by its path only (a process may still hold it), the host end is found by its name.
+    with Netlink() as host:
+        outer = links.find(host_link_name(call.name, call.container_id, call.ifname), host)
+        if outer is not None:
+            host.send(links.remove(outer.index))
+
+
+def check(call: Call) -> None:
+    """Raise unless all is as ADD left it."""
+    settings = Settings(call)
+    previous = call.require_previous()
+    delegate.ipam_check(call)
+    with Netlink() as host:
+        bridge = links.find(settings.bridge, host)
+        if bridge is None or bridge.kind != "bridge":
+            raise CNIError(INTERNAL, f'bridge "{settings.bridge}" is not there')
+        inner = veth.check_interface(call.netns, call.ifname, previous) if not settings.disable_interface else None
+        for one in previous.get("interfaces") or []:
+            if one.get("sandbox") or one["name"] == bridge.name:
+                continue
+            outer = links.find(one["name"], host)
+            if outer is None:
+                raise CNIError(INTERNAL, f'host veth "{one["name"]}" is not there')
+            if outer.master != bridge.index:
+                raise CNIError(INTERNAL, f'host veth "{one["name"]}" is not a port of "{bridge.name}"')
+            if inner is not None and inner.parent != outer.index:
+                raise CNIError(INTERNAL, f'host veth "{one["name"]}" is not the peer of "{call.ifname}"')
+    if settings.ip_masq and previous.get("ips") and not masquerade.exists(call.name, call.container_id, call.ifname):
+        raise CNIError(INTERNAL, "masquerade of the container is missing")
+    if settings.mac_check and inner is not None:
+        mac_spoof_check.check(call)
+
+
+def gc(call: Call) -> None:
+    """Remove rules of attachments that are no more, and let the IPAM plugin free their addresses."""
+    marks = valid_marks(call.name, call.config)
+    masquerade.collect(call.name, marks)
+    mac_spoof_check.collect(call.name, marks)
+    delegate.ipam_pass(call)
+
+
+def status(call: Call) -> None:
+    """Raise unless ADD could work."""
+    Settings(call)
+    with Netlink() as host:
+        found = links.find(call.text("bridge") or "cni0", host)
+    if found is not None and found.kind != "bridge":
+        raise CNIError(NOT_AVAILABLE, f'"{found.name}" already exists but is not a bridge')
+    delegate.ipam_pass(call)

@@ -1,0 +1,126 @@
+"""Masquerade of what pods send out of their network (`ipMasq` of bridge and ptp).
+
+One table of ours: a verdict map sends a pod's address to its network's chain, which lets the network's own subnet and
+multicast pass and masquerades the rest. So the number of rules is constant; a pod is one element, whose comment says
+whose it is. The table goes with its last pod.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from cni.attachment import digest, mark, network_mark
+from linux import addresses, netns, nftables
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TABLE = "minikube_py_masquerade"
+_MAPS = {
+    addresses.AF_INET: ("ip", "pods4", "ipv4_addr", "224.0.0.0/4"),
+    addresses.AF_INET6: ("ip6", "pods6", "ipv6_addr", "ff00::/8"),
+}
+
+
+def _chain(network: str, subnet: str) -> str:
+    return f"net_{digest(network, subnet, length=16)}"
+
+
+def _element(cidr: str, network: str, comment: str) -> str:
+    packed, _ = addresses.parse_cidr(cidr)
+    _, name, _, _ = _MAPS[addresses.family(packed)]
+    chain = _chain(network, addresses.network_text(cidr))
+    return f'element inet {TABLE} {name} {{ {addresses.unpack(packed)} comment "{comment}" : jump {chain} }}'
+
+
+def _key(cidr: str) -> str:
+    packed, _ = addresses.parse_cidr(cidr)
+    return f"element inet {TABLE} {_MAPS[addresses.family(packed)][1]} {{ {addresses.unpack(packed)} }}"
+
+
+def _skeleton(network: str, cidrs: list[str]) -> list[str]:
+    lines = [f"add table inet {TABLE}"]
+    for _, name, kind, _ in _MAPS.values():
+        lines.append(f"add map inet {TABLE} {name} {{ type {kind} : verdict; }}")
+    lines.append(f"add chain inet {TABLE} postrouting {{ type nat hook postrouting priority srcnat; policy accept; }}")
+    lines.append(f"flush chain inet {TABLE} postrouting")
+    lines += [f"add rule inet {TABLE} postrouting {word} saddr vmap @{name}" for word, name, _, _ in _MAPS.values()]
+    for cidr in cidrs:
+        subnet = addresses.network_text(cidr)
+        word, _, _, multicast = _MAPS[addresses.family(addresses.parse_cidr(cidr)[0])]
+        chain = _chain(network, subnet)
+        lines.append(f"add chain inet {TABLE} {chain}")
+        lines.append(f"flush chain inet {TABLE} {chain}")
+        lines.append(f"add rule inet {TABLE} {chain} {word} daddr {{ {subnet}, {multicast} }} return")
+        lines.append(f"add rule inet {TABLE} {chain} masquerade")
+    return lines
+
+
+def add(network: str, container_id: str, ifname: str, cidrs: list[str]) -> None:
+    """Masquerade what these addresses of an attachment (`address/length`) send out of their subnets."""
+    comment = mark(network, container_id, ifname)
+    creates = [f"create {_element(cidr, network, comment)}" for cidr in cidrs]
+    with netns.lock():
+        try:
+            nftables.run("\n".join(creates))
+            return
+        except nftables.NftablesError as error:
+            if error.errno not in (errno.ENOENT, errno.EEXIST):
+                raise
+        # The table or the network's chain is missing, or an element was left over by somebody who was killed.
+        skeleton = _skeleton(network, cidrs)
+        adds = [f"add {_element(cidr, network, comment)}" for cidr in cidrs]
+        deletes = [f"delete {_key(cidr)}" for cidr in cidrs]
+        try:
+            nftables.run("\n".join([*skeleton, *adds, *deletes, *adds]))
+        except nftables.NftablesError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            # The leftover points to another network's chain.
+            nftables.run("\n".join([*skeleton, *deletes, *adds]))
+
+
+def delete(network: str, container_id: str, ifname: str) -> None:
+    """Stop masquerading an attachment's addresses."""
+    wanted = mark(network, container_id, ifname)
+    _remove(lambda comment: comment == wanted)
+
+
+def collect(network: str, valid: set[str]) -> None:
+    """Stop masquerading for those attachments of a network whose marks are not valid."""
+    prefix = network_mark(network) + "-"
+    _remove(lambda comment: comment.startswith(prefix) and comment not in valid)
+
+
+def exists(network: str, container_id: str, ifname: str) -> bool:
+    """Whether an attachment's addresses are masqueraded."""
+    wanted = mark(network, container_id, ifname)
+    return any(comment == wanted for _, name, _, _ in _MAPS.values() for _, comment in _elements(name))
+
+
+def _elements(name: str) -> list[tuple[str, str]]:
+    found = []
+    for entry in nftables.map_elements("inet", TABLE, name):
+        # A list of key and verdict; the key holds its value and comment.
+        key = entry[0]
+        if isinstance(key, dict) and "elem" in key:
+            found.append((str(key["elem"]["val"]), str(key["elem"].get("comment", ""))))
+        else:
+            found.append((str(key), ""))
+    return found
+
+
+def _remove(matches: Callable[[str], bool]) -> None:
+    with netns.lock():
+        lines, left = [], 0
+        for _, name, _, _ in _MAPS.values():
+            for key, comment in _elements(name):
+                if matches(comment):
+                    lines.append(f"delete element inet {TABLE} {name} {{ {key} }}")
+                else:
+                    left += 1
+        if lines and left:
+            nftables.run("\n".join(lines))
+        elif lines:
+            nftables.delete_table("inet", TABLE)

@@ -1,0 +1,148 @@
+"""portmap: forwards ports of the host to a container, whose addresses the plugins before it have given."""
+
+from __future__ import annotations
+
+import errno
+
+from cni.attachment import mark, network_mark, valid_marks
+from cni.errors import INTERNAL, CNIError
+from cni.plugins.portmap import rules
+from linux import addresses, conntrack, links, netns, nftables, sysctl
+from linux.netlink import RTM_GETROUTE, Message, Netlink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cni.config import Call
+    from cni.result import Result
+
+ABOUT = "forwards ports of the host to containers"
+FAMILIES = (addresses.AF_INET, addresses.AF_INET6)
+
+
+def _mappings(call: Call) -> list[rules.Mapping]:
+    raw = call.runtime_config.get("portMappings") or []
+    return [one for one in (rules.Mapping(entry) for entry in raw) if one.host_port]
+
+
+def _options(call: Call) -> rules.Options:
+    backend = call.text("backend")
+    if backend not in ("", "nftables", "iptables"):
+        raise CNIError(INTERNAL, f'unrecognized backend "{backend}"')
+    conditions = {
+        addresses.AF_INET: [str(word) for word in call.config.get("conditionsV4") or []],
+        addresses.AF_INET6: [str(word) for word in call.config.get("conditionsV6") or []],
+    }
+    return rules.Options(
+        snat=call.flag("snat", default=True), masquerade_all=call.flag("masqAll"), conditions=conditions
+    )
+
+
+def _container_addresses(call: Call) -> dict[int, str]:
+    """The first address of each family that is on the container's own interface."""
+    answer = call.require_previous()
+    interfaces = answer.get("interfaces") or []
+    found: dict[int, str] = {}
+    for ip in answer.get("ips") or []:
+        index = ip.get("interface")
+        if index is not None and 0 <= index < len(interfaces) and not interfaces[index].get("sandbox"):
+            continue
+        packed, _ = addresses.parse_cidr(ip["address"])
+        found.setdefault(addresses.family(packed), addresses.unpack(packed))
+    return found
+
+
+def add(call: Call) -> Result:
+    """Forward the ports that the runtime names."""
+    answer = call.require_previous()
+    mappings, options = _mappings(call), _options(call)
+    if not mappings:
+        return answer
+    comment = mark(call.name, call.container_id, call.ifname)
+    for family, address in _container_addresses(call).items():
+        commands = rules.elements(family, address, mappings, options, comment)
+        if not commands:
+            continue
+        if options.snat and family == addresses.AF_INET:
+            _route_localnet(address)
+        with netns.lock():
+            present = _present(family)
+            wanted = [one for one in mappings if one.applies_to(family)]
+            stale = rules.replaced(present, wanted, comment, address)
+            cleanup = rules.removal(family, [*present, *stale[:1]], stale)
+            head = [] if present and not cleanup else rules.skeleton(family)
+            nftables.run("\n".join([*cleanup, *head, *commands]))
+    _forget_flows(mappings)
+    return answer
+
+
+def _route_localnet(address: str) -> None:
+    """Let packets from 127.0.0.1 leave through the interface that leads to the container."""
+    body = links.route_request(addresses.pack(address))
+    with Netlink() as nl:
+        answer = nl.request(Message(RTM_GETROUTE, 0, body, f"look up route to {address}"))
+        link = links.by_index(links.Route(answer).index, nl) if answer else None
+    if link is not None:
+        sysctl.write(f"net/ipv4/conf/{link.name}/route_localnet", 1)
+
+
+def _present(family: int) -> list[rules.Element]:
+    import json
+
+    try:
+        listed = nftables.run(f"list table {rules.family_word(family)} {rules.TABLE}", json=True)
+    except nftables.NftablesError as error:
+        if error.errno in (errno.ENOENT, errno.EAFNOSUPPORT):
+            return []
+        raise
+    return rules.parse_table(json.loads(listed))
+
+
+def _forget_flows(mappings: list[rules.Mapping]) -> None:
+    ports = {one.host_port for one in mappings if one.protocol == "udp"}
+    if ports:
+        for family in FAMILIES:
+            conntrack.delete_flows("udp", family=family, destination_ports=ports)
+
+
+def delete(call: Call) -> None:
+    """Stop forwarding to the container."""
+    wanted = mark(call.name, call.container_id, call.ifname)
+    _remove(lambda comment: comment == wanted)
+
+
+def gc(call: Call) -> None:
+    """Stop forwarding to containers that are no more."""
+    prefix, valid = network_mark(call.name) + "-", valid_marks(call.name, call.config)
+    _remove(lambda comment: comment.startswith(prefix) and comment not in valid)
+
+
+def _remove(matches: Callable[[str], bool]) -> None:
+    udp_ports: set[int] = set()
+    for family in FAMILIES:
+        with netns.lock():
+            present = _present(family)
+            gone = [one for one in present if matches(one.comment)]
+            commands = rules.removal(family, present, gone)
+            if commands:
+                nftables.run("\n".join(commands))
+        for one in gone:
+            words = one.key.split(" . ")
+            if one.name not in rules.SETS and words[-2] == "udp":
+                udp_ports.add(int(words[-1]))
+    if udp_ports:
+        for family in FAMILIES:
+            conntrack.delete_flows("udp", family=family, destination_ports=udp_ports)
+
+
+def check(call: Call) -> None:
+    """Raise unless the ports are forwarded."""
+    mappings = _mappings(call)
+    comment = mark(call.name, call.container_id, call.ifname)
+    for family in _container_addresses(call):
+        wanted = sum(one.applies_to(family) for one in mappings)
+        names = rules.PORT_MAPS + rules.VERDICT_MAPS
+        have = sum(one.comment == comment and one.name in names for one in _present(family)) if wanted else 0
+        if have < wanted:
+            raise CNIError(INTERNAL, f"{wanted - have} of {wanted} host ports are not forwarded to the container")

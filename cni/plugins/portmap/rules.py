@@ -1,0 +1,200 @@
+"""Pure: host ports as nftables commands.
+
+A table of ours per family. A host port is an element of a map, so the number of rules does not grow; its comment says
+whose it is. Ports with conditions of their own (`conditionsV4`, `conditionsV6`) have a chain each, behind a verdict
+map. What comes from the pod itself or from the host's loopback addresses is masqueraded, so that answers find back.
+"""
+
+from __future__ import annotations
+
+from cni.errors import INVALID_CONFIG, CNIError
+from linux import addresses
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+TABLE = "minikube_py_hostport"
+PROTOCOLS = ("tcp", "udp", "sctp")
+_MAX_PORT = 65535
+PORT_MAPS = ("ports", "ip_ports")
+VERDICT_MAPS = ("conditional", "ip_conditional")
+SETS = ("hairpins", "locals", "all_sources")
+
+
+class Mapping:
+    """One host port."""
+
+    __slots__ = ("container_port", "host_ip", "host_port", "protocol")
+
+    def __init__(self, raw: Any) -> None:
+        if not isinstance(raw, dict):
+            raise CNIError(INVALID_CONFIG, "failed to parse config: portMappings holds what is no object")
+        self.host_port = _port(raw, "hostPort", lowest=0)
+        self.container_port = _port(raw, "containerPort", lowest=1)
+        self.protocol = str(raw.get("protocol") or "tcp").lower()
+        self.host_ip = str(raw.get("hostIP") or "")
+        if self.protocol not in PROTOCOLS:
+            raise CNIError(INVALID_CONFIG, f"unknown protocol {raw.get('protocol')} of host port {self.host_port}")
+        if self.host_ip:
+            packed = addresses.pack(self.host_ip)
+            self.host_ip = "" if not any(packed) else addresses.unpack(packed)
+            # "::" means all addresses of IPv6 only, as a socket bound to it would; 0.0.0.0 all of IPv4.
+            if not any(packed):
+                self.host_ip = "*4" if len(packed) == 4 else "*6"
+
+    def applies_to(self, family: int) -> bool:
+        """Whether it is for containers' addresses of a family."""
+        if not self.host_ip:
+            return True
+        v6 = self.host_ip == "*6" or ":" in self.host_ip
+        return v6 == (family == addresses.AF_INET6)
+
+    @property
+    def any_ip(self) -> bool:
+        """Whether it is on all addresses of the host."""
+        return not self.host_ip or self.host_ip[0] == "*"
+
+
+def _port(raw: dict[str, Any], key: str, *, lowest: int) -> int:
+    value = raw.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= _MAX_PORT:
+        raise CNIError(INVALID_CONFIG, f"invalid {'host' if key == 'hostPort' else 'container'} port number: {value}")
+    return value
+
+
+class Options:
+    """What the plugin's configuration says about all its ports."""
+
+    __slots__ = ("conditions", "masquerade_all", "snat")
+
+    def __init__(self, *, snat: bool, masquerade_all: bool, conditions: dict[int, list[str]]) -> None:
+        self.snat, self.masquerade_all, self.conditions = snat, masquerade_all, conditions
+
+
+def family_word(family: int) -> str:
+    """Nft's word for a family."""
+    return "ip" if family == addresses.AF_INET else "ip6"
+
+
+def skeleton(family: int) -> list[str]:
+    """The commands that make the table as it must be, whatever is there; its elements stay."""
+    word = family_word(family)
+    kind = "ipv4_addr" if word == "ip" else "ipv6_addr"
+    table = f"{word} {TABLE}"
+    lines = [
+        f"add table {table}",
+        f"add map {table} ports {{ type inet_proto . inet_service : {kind} . inet_service; }}",
+        f"add map {table} ip_ports {{ type {kind} . inet_proto . inet_service : {kind} . inet_service; }}",
+        f"add map {table} conditional {{ type inet_proto . inet_service : verdict; }}",
+        f"add map {table} ip_conditional {{ type {kind} . inet_proto . inet_service : verdict; }}",
+        f"add set {table} hairpins {{ type {kind} . {kind}; }}",
+        f"add set {table} locals {{ type {kind}; }}",
+        f"add set {table} all_sources {{ type {kind}; }}",
+        f"add chain {table} hostports",
+        f"add chain {table} prerouting {{ type nat hook prerouting priority dstnat; policy accept; }}",
+        f"add chain {table} output {{ type nat hook output priority -100; policy accept; }}",
+        f"add chain {table} postrouting {{ type nat hook postrouting priority srcnat; policy accept; }}",
+    ]
+    lines += [f"flush chain {table} {chain}" for chain in ("hostports", "prerouting", "output", "postrouting")]
+    lines += [f"add rule {table} {chain} fib daddr type local jump hostports" for chain in ("prerouting", "output")]
+    lines += [
+        f"add rule {table} hostports {word} daddr . meta l4proto . th dport vmap @ip_conditional",
+        f"add rule {table} hostports meta l4proto . th dport vmap @conditional",
+        f"add rule {table} hostports dnat {word} to {word} daddr . meta l4proto . th dport map @ip_ports",
+        f"add rule {table} hostports dnat {word} to meta l4proto . th dport map @ports",
+        f"add rule {table} postrouting {word} saddr . {word} daddr @hairpins masquerade",
+        f"add rule {table} postrouting ct status dnat {word} daddr @all_sources masquerade",
+    ]
+    if word == "ip":
+        lines.append(f"add rule {table} postrouting ip saddr 127.0.0.0/8 ip daddr @locals masquerade")
+    return lines
+
+
+def chain_name(comment: str) -> str:
+    """The chain of an attachment's ports with conditions."""
+    return f"if_{comment.replace('-', '_')}"
+
+
+def elements(family: int, address: str, mappings: list[Mapping], options: Options, comment: str) -> list[str]:
+    """The commands that add an attachment's ports, to a table that is there."""
+    table = f"{family_word(family)} {TABLE}"
+    mine = [one for one in mappings if one.host_port and one.applies_to(family)]
+    if not mine:
+        return []
+    lines: list[str] = []
+    conditions = options.conditions.get(family) or []
+    for number, one in enumerate(mine):
+        key = f"{one.protocol} . {one.host_port}"
+        if not one.any_ip:
+            key = f"{one.host_ip} . {key}"
+        mark = f'comment "{comment}"'
+        if conditions:
+            chain = f"{chain_name(comment)}_{number}"
+            words = " ".join(conditions)
+            lines.append(f"add chain {table} {chain}")
+            lines.append(f"flush chain {table} {chain}")
+            word = family_word(family)
+            target = f"{address}:{one.container_port}" if word == "ip" else f"[{address}]:{one.container_port}"
+            lines.append(f"add rule {table} {chain} {words} meta l4proto {one.protocol} dnat {word} to {target}")
+            name = "conditional" if one.any_ip else "ip_conditional"
+            lines.append(f"add element {table} {name} {{ {key} {mark} : jump {chain} }}")
+        else:
+            name = "ports" if one.any_ip else "ip_ports"
+            lines.append(f"add element {table} {name} {{ {key} {mark} : {address} . {one.container_port} }}")
+    if options.snat:
+        lines.append(f'add element {table} hairpins {{ {address} . {address} comment "{comment}" }}')
+        lines.append(f'add element {table} locals {{ {address} comment "{comment}" }}')
+    if options.masquerade_all:
+        lines.append(f'add element {table} all_sources {{ {address} comment "{comment}" }}')
+    return lines
+
+
+class Element:
+    """One element of a map or set, as nft's JSON has it."""
+
+    __slots__ = ("comment", "key", "name", "target")
+
+    def __init__(self, name: str, raw: Any) -> None:
+        self.name = name
+        key, value = (raw[0], raw[1]) if name in PORT_MAPS + VERDICT_MAPS else (raw, None)
+        self.comment = ""
+        if isinstance(key, dict) and "elem" in key:
+            self.comment = str(key["elem"].get("comment", ""))
+            key = key["elem"]["val"]
+        words = key["concat"] if isinstance(key, dict) else [key]
+        self.key = " . ".join(str(word) for word in words)
+        # The chain of a verdict, where it is one.
+        self.target = str(value["jump"]["target"]) if isinstance(value, dict) and "jump" in value else ""
+
+
+def parse_table(listed: Any) -> list[Element]:
+    """The elements in the JSON listing of a table."""
+    found = []
+    for one in listed["nftables"]:
+        for kind in ("map", "set"):
+            if kind in one and one[kind]["name"] in PORT_MAPS + VERDICT_MAPS + SETS:
+                found += [Element(one[kind]["name"], raw) for raw in one[kind].get("elem", [])]
+    return found
+
+
+def removal(family: int, present: list[Element], gone: list[Element]) -> list[str]:
+    """The commands that remove elements from a table; the whole table where nothing else is in it."""
+    table = f"{family_word(family)} {TABLE}"
+    if not gone:
+        return []
+    if len(gone) == len(present):
+        return [f"delete table {table}"]
+    lines = [f"delete element {table} {one.name} {{ {one.key} }}" for one in gone]
+    lines += [f"delete chain {table} {one.target}" for one in gone if one.target]
+    return lines
+
+
+def replaced(present: list[Element], wanted: list[Mapping], comment: str, address: str) -> list[Element]:
+    """What somebody who is no more has left in the way of an attachment's elements."""
+    keys = set()
+    for one in wanted:
+        key = f"{one.protocol} . {one.host_port}"
+        keys.add(key if one.any_ip else f"{one.host_ip} . {key}")
+    sources = {address, f"{address} . {address}"}
+    return [one for one in present if one.key in (sources if one.name in SETS else keys) or one.comment == comment]

@@ -1,0 +1,27 @@
+"""The table of our plugins: type to module. A module has add, delete, check and, where it means something, gc and
+status; ABOUT is its line for `--help`-like calls.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+PLUGINS: dict[str, str] = {
+    "bridge": "cni.plugins.bridge",
+    "loopback": "cni.plugins.loopback",
+    "host-local": "cni.plugins.host_local.plugin",
+    "portmap": "cni.plugins.portmap.plugin",
+}
+
+
+def load(kind: str) -> ModuleType | None:
+    """The module of a plugin; None where it is not ours."""
+    module = PLUGINS.get(kind)
+    if module is None:
+        return None
+    import sys
+
+    __import__(module)  # importlib costs a fresh interpreter a millisecond
+    return sys.modules[module]

@@ -1,0 +1,149 @@
+"""What several plugins do with a container's interface: addresses and routes from a result, and the checks of them."""
+
+from __future__ import annotations
+
+from cni.errors import INTERNAL, INVALID_CONFIG, CNIError
+from linux import addresses, links, netns, sysctl
+from linux.netlink import Netlink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cni.result import Result
+    from linux.netlink import Message
+
+
+def configure(nl: Netlink, index: int, answer: Result, ifname: str, *, bring_up: bool = True) -> None:
+    """Give a container's interface the addresses and routes of a result.
+
+    A route without a gateway goes through the gateway of an address of its family.
+
+    Raises:
+        NetlinkError: what the kernel refused.
+    """
+    ips = answer.get("ips") or []
+    batch: list[Message] = [links.up(index)] if bring_up else []
+    batch += [links.new_address(index, ip["address"]) for ip in ips]
+    for route in answer.get("routes") or []:
+        gateway = route.get("gw") or gateway_for(ips, route["dst"])
+        options = {
+            key: int(route[key])
+            for key in ("mtu", "advmss", "priority", "table", "scope")
+            if route.get(key) is not None
+        }
+        batch.append(links.new_route(route["dst"], index=index, gateway=gateway, options=options, missing_only=True))
+    failures = nl.try_send(batch)
+    if failures:
+        failure = failures[0]
+        raise CNIError(INTERNAL, f'failed to configure interface "{ifname}": {failure.strerror}')
+
+
+def gateway_for(ips: list[dict[str, Any]], dst: str) -> str:
+    """The gateway of the first address of a destination's family; empty where there is none."""
+    v6 = ":" in dst
+    return next((str(ip["gateway"]) for ip in ips if ip.get("gateway") and (":" in ip["address"]) == v6), "")
+
+
+def announce(ifname: str) -> None:
+    """Let the kernel announce the interface's addresses when it comes up (call it inside the namespace)."""
+    try_sysctl(f"net/ipv4/conf/{ifname}/arp_notify", 1)
+    try_sysctl(f"net/ipv6/conf/{ifname}/ndisc_notify", 1)
+
+
+def allow_ipv6(ifname: str) -> None:
+    """Let an interface have IPv6 addresses, without waiting for duplicates (call it inside the namespace)."""
+    try_sysctl(f"net/ipv6/conf/{ifname}/disable_ipv6", 0)
+    try_sysctl(f"net/ipv6/conf/{ifname}/accept_dad", 0)
+
+
+def enable_forwarding(ips: list[dict[str, Any]]) -> None:
+    """Let the host forward packets of the families in use."""
+    if any(":" not in ip["address"] for ip in ips):
+        sysctl.write("net/ipv4/ip_forward", 1)
+    if any(":" in ip["address"] for ip in ips):
+        sysctl.write("net/ipv6/conf/all/forwarding", 1)
+
+
+def try_sysctl(name: str, value: int) -> None:
+    """Set a parameter where the kernel has it."""
+    try:
+        sysctl.write(name, value)
+    except OSError:
+        return  # a kernel without that family or parameter
+
+
+def has_ipv6(ips: list[dict[str, Any]]) -> bool:
+    """Whether an address is of IPv6."""
+    return any(":" in ip["address"] for ip in ips)
+
+
+def remove(path: str, ifname: str) -> list[str]:
+    """Remove a container's interface. Returns the addresses it had.
+
+    Where the interface or the namespace has gone, there is nothing to do.
+    """
+    if not path:
+        return []
+    try:
+        with netns.entered(path):
+            nl = Netlink()
+    except OSError:
+        return []  # gone, or no namespace any more: nothing of ours can be in it
+    with nl:
+        link = links.find(ifname, nl)
+        if link is None:
+            return []
+        had = [one.cidr for one in links.addresses_of(link.index, nl) if one.scope == links.SCOPE_UNIVERSE]
+        nl.send(links.remove(link.index))
+    return had
+
+
+def check_interface(path: str, ifname: str, expected: Result, kind: str = "veth") -> links.Link:
+    """Raise unless a container's interface, its addresses and routes are as the result says.
+
+    Returns:
+        The interface.
+    """
+    with netns.entered(path):
+        nl = Netlink()
+    with nl:
+        link = links.find(ifname, nl)
+        if link is None:
+            raise CNIError(INTERNAL, f"Container Interface name in prevResult: {ifname} not found")
+        if kind and link.kind != kind:
+            raise CNIError(INTERNAL, f"Error: Container interface {ifname} not of type {kind}")
+        for one in expected.get("interfaces") or []:
+            if one.get("sandbox") == path and one.get("name") == ifname and one.get("mac") not in (None, "", link.mac):
+                raise CNIError(INTERNAL, f"Interface {ifname} Mac {one['mac']} doesn't match container Mac: {link.mac}")
+        have = {one.cidr for one in links.addresses_of(link.index, nl)}
+        routes = links.routes(nl)
+    for ip in expected.get("ips") or []:
+        if _normal(ip["address"]) not in have:
+            raise CNIError(INTERNAL, f"Failed to match addr {ip['address']} on interface {ifname}")
+    ips = expected.get("ips") or []
+    for route in expected.get("routes") or []:
+        dst = addresses.network_text(route["dst"])
+        gateway = route.get("gw") or gateway_for(ips, dst)
+        if not any(one.dst == dst and (not gateway or one.gateway == _plain(gateway)) for one in routes):
+            raise CNIError(INTERNAL, f"Expected Route {route} not found in routing table")
+    return link
+
+
+def _normal(cidr: str) -> str:
+    packed, prefix = addresses.parse_cidr(cidr)
+    return f"{addresses.unpack(packed)}/{prefix}"
+
+
+def _plain(address: str) -> str:
+    return addresses.unpack(addresses.pack(address))
+
+
+def check_mac(mac: str) -> str:
+    """The MAC address, or a CNI error."""
+    if mac:
+        try:
+            links.mac_bytes(mac)
+        except ValueError as error:
+            raise CNIError(INVALID_CONFIG, str(error)) from error
+    return mac
