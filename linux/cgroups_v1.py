@@ -56,6 +56,8 @@ class LegacyHost:
         """Make a group with its parents under every controller."""
         cpuset = self._mounts.get("cpuset")
         for root in self._hierarchies:
+            if not os.path.isdir(root):
+                continue  # unmounted since we looked
             directory = root
             for part in path.strip("/").split("/"):
                 above, directory = directory, f"{directory}/{part}"

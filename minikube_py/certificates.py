@@ -58,7 +58,8 @@ def leaves(profile: Profile) -> tuple[Leaf, ...]:
         ),
         Leaf("apiserver-kubelet-client", "ca", "kube-apiserver-kubelet-client", ("system:masters",)),
         Leaf("admin", "ca", "minikube-user", ("system:masters",)),
-        Leaf("controller-manager", "ca", "system:kube-controller-manager"),
+        # One identity for all controllers must hold all their roles (upstream: --use-service-account-credentials).
+        Leaf("controller-manager", "ca", "system:kube-controller-manager", ("system:masters",)),
         Leaf("scheduler", "ca", "system:kube-scheduler"),
         Leaf("proxy", "ca", "system:kube-proxy"),
         # It also keeps its own Service and EndpointSlice, which upstream's role for DNS does not allow.

@@ -170,7 +170,6 @@ def build(profile: Profile, context: Path, *, tag: str, dockerfile: Path | None,
         "build",
         # chroot needs no OCI runtime, so RUN works on every host that can start a pod.
         "--isolation=chroot",
-        "--layers",
         *([f"--tag={tag}"] if tag else []),
         *([f"--file={dockerfile}"] if dockerfile else []),
         *[f"--build-arg={argument}" for argument in build_args],
