@@ -19,7 +19,9 @@ from cri.rpc import (
     list_container_stats,
     list_containers,
     list_images,
+    list_metric_descriptors,
     list_pod_sandbox,
+    list_pod_sandbox_metrics,
     list_pod_sandbox_stats,
     pod_sandbox_stats,
     pod_sandbox_status,
@@ -77,6 +79,8 @@ RUNTIME_SERVICE: dict[str, Procedure] = {
     "ListContainerStats": Procedure(list_container_stats.list_container_stats),
     "PodSandboxStats": Procedure(pod_sandbox_stats.pod_sandbox_stats),
     "ListPodSandboxStats": Procedure(list_pod_sandbox_stats.list_pod_sandbox_stats),
+    "ListMetricDescriptors": Procedure(list_metric_descriptors.list_metric_descriptors),
+    "ListPodSandboxMetrics": Procedure(list_pod_sandbox_metrics.list_pod_sandbox_metrics),
     "GetContainerEvents": Procedure(get_container_events.get_container_events),
     "CheckpointContainer": Procedure(checkpoint_container.checkpoint_container, changes=True),
 }

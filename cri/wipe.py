@@ -12,7 +12,7 @@ from component.tasks import Tasks
 from cri import errors
 from cri.config import Config
 from cri.rpc import remove_pod_sandbox
-from cri.runtime import handlers
+from cri.runtime import stray_cgroups
 from cri.server import assemble
 from linux import mounts
 
@@ -33,4 +33,4 @@ async def wipe(config: Config) -> None:
         mounts.unmount_tree(str(config.state))
         with contextlib.suppress(OSError):
             shutil.rmtree(config.state)
-    handlers.release_stray_controllers()
+    stray_cgroups.release()

@@ -49,7 +49,7 @@ def stats_of(parts: Parts, container: Container) -> api_pb2.ContainerStats:
     """What a container uses; blocks."""
     now = time.time_ns()
     stats = parts.cgroups.stats(file_system_path(parts.host, container.cgroup_path))
-    used, inodes = _layer_size(parts, container)
+    used, inodes = layer_size(parts, container)
     return api_pb2.ContainerStats(
         attributes=api_pb2.ContainerAttributes(
             id=container.id,
@@ -69,7 +69,8 @@ def stats_of(parts: Parts, container: Container) -> api_pb2.ContainerStats:
     )
 
 
-def _layer_size(parts: Parts, container: Container) -> tuple[int, int]:
+def layer_size(parts: Parts, container: Container) -> tuple[int, int]:
+    """Bytes and inodes of the writable layer, measured lately."""
     known = _last_size.get(container.id)
     now = time.monotonic()
     if known is not None and now - known[0] < _SAMPLE_AGE:

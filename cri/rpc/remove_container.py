@@ -3,7 +3,7 @@
 from component.logging import get_logger
 from cri import errors, events, transitions
 from cri.parts import Parts
-from cri.rpc import stop_container
+from cri.rpc import container_stats, stop_container
 from cri.runtime import conmon
 from cri.store import Container
 from protocols.cri import api_pb2
@@ -25,6 +25,7 @@ async def remove(parts: Parts, container: Container) -> None:
     await parts.blocking(delete, parts, container)
     parts.exits.forget(container.id)
     sandbox = parts.store.sandboxes.find(container.sandbox_id)
+    container_stats.forget(container.id)
     parts.store.containers.remove(container)
     if sandbox is not None:
         transitions.publish(parts, events.DELETED, sandbox, container.id)

@@ -2,7 +2,9 @@
 
 from cri import events, transitions
 from cri.parts import Parts
-from cri.rpc import remove_container, stop_pod_sandbox
+from cri.rpc import container_stats, remove_container, stop_pod_sandbox
+from cri.rpc.pod_sandbox_stats import cgroup_of
+from cri.runtime import stray_cgroups
 from cri.store import Sandbox
 from protocols.cri import api_pb2
 
@@ -23,5 +25,8 @@ async def remove(parts: Parts, sandbox: Sandbox) -> None:
     for container in parts.store.containers_of(sandbox.id):
         await remove_container.remove(parts, container)
     parts.exits.forget(sandbox.id)
+    own_group = not sandbox.config.linux.cgroup_parent
+    await parts.blocking(stray_cgroups.tidy, cgroup_of(parts, sandbox), everywhere=own_group)
+    container_stats.forget(sandbox.id)
     parts.store.sandboxes.remove(sandbox)
     transitions.publish(parts, events.DELETED, sandbox, sandbox.id)

@@ -1,9 +1,7 @@
 """Runtime handlers: the names a RuntimeClass can ask for, and which OCI runtime each one is.
 
-The default is chosen by a probe: crun where it can create a container on this host, else runc. On a host with hybrid
-cgroups crun refuses to work while a controller is bound to the unified hierarchy; mounting a version 1 hierarchy for
-such a stray controller takes it from there. That is done once, under a source name that ``wipe`` recognizes, and only
-if crun is wanted. The result of the probe is kept until reboot.
+The default is chosen by a probe: crun where it can create a container on this host, else runc. What stands in crun's
+way on hosts with hybrid cgroups is moved first (``cri.runtime.stray_cgroups``). The result is kept until reboot.
 """
 
 import contextlib
@@ -18,13 +16,10 @@ from collections.abc import Iterator
 from component.logging import get_logger
 from cri import errors
 from cri.config import Config, RuntimeEntry
-from cri.runtime import oci_runtime, pause
+from cri.runtime import oci_runtime, pause, stray_cgroups
 from cri.runtime.oci_runtime import OciRuntime
-from linux import mounts
 
 _log = get_logger("handlers")
-_CGROUPS = pathlib.Path("/sys/fs/cgroup")
-STRAY_SOURCE = "minikube-py-stray"
 _PREFERRED = ("crun", "runc")
 
 
@@ -90,18 +85,18 @@ def _choose(config: Config, handlers: dict[str, Handler]) -> str:
         if wanted not in handlers:
             raise errors.FailedPrecondition(f"default runtime {wanted!r} is not among {', '.join(sorted(handlers))}")
         if handlers[wanted].runtime.kind == "crun":
-            _take_stray_controllers()
+            stray_cgroups.take()
         return wanted
     cache = config.state / "default-runtime.json"
     with contextlib.suppress(OSError, ValueError, KeyError):
         known = json.loads(cache.read_text())
-        if known["handlers"] == sorted(handlers) and known["default"] in handlers and not _stray_controllers():
+        if known["handlers"] == sorted(handlers) and known["default"] in handlers and not stray_cgroups.controllers():
             return str(known["default"])
     ordered = [name for name in _PREFERRED if name in handlers] + sorted(set(handlers) - set(_PREFERRED))
     for name in ordered:
         runtime = handlers[name].runtime
         if runtime.kind == "crun":
-            _take_stray_controllers()
+            stray_cgroups.take()
         failure = probe(runtime)
         if not failure:
             cache.write_text(json.dumps({"handlers": sorted(handlers), "default": name}))
@@ -144,35 +139,3 @@ def _probe_spec(name: str) -> dict[str, object]:
         "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
         "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}], "cgroupsPath": f"/minikube-py-{name}"},
     }
-
-
-def _stray_controllers() -> list[str]:
-    """Controllers of the unified hierarchy on a host whose others are version 1."""
-    with contextlib.suppress(OSError):
-        return (_CGROUPS / "unified/cgroup.controllers").read_text().split()
-    return []
-
-
-def _take_stray_controllers() -> None:
-    for controller in _stray_controllers():
-        target = _CGROUPS / controller
-        try:
-            target.mkdir(exist_ok=True)
-            mounts.mount(STRAY_SOURCE, str(target), "cgroup", 0, controller)
-        except OSError as error:
-            _log.warning("Cannot mount a cgroup hierarchy for crun", controller=controller, cause=str(error))
-        else:
-            _log.info("Mounted a version 1 hierarchy, as crun refuses hybrid cgroups", controller=controller)
-
-
-def release_stray_controllers() -> None:
-    """Undo what was mounted for crun, unless containers of anyone still use it."""
-    for mount in mounts.mountinfo():
-        if mount.source != STRAY_SOURCE:
-            continue
-        target = pathlib.Path(mount.path)
-        if any(entry.is_dir() for entry in target.iterdir()):
-            continue
-        with contextlib.suppress(OSError):
-            mounts.umount(str(target))
-            target.rmdir()
