@@ -21,6 +21,9 @@ _LOG = get_logger("main")
 async def serve(options: Options) -> None:
     """Runs until cancelled."""
     settings = configuration.load(options.config)
+    if options.leader_elect:
+        # Better refused than ignored: two schedulers that both think they lead would bind against each other.
+        raise configuration.ConfigurationError("--leader-elect=true: not supported, one scheduler per cluster")
     client = Client.from_kubeconfig(options.kubeconfig or settings.kubeconfig, user_agent="kube-scheduler")
     clock = Clock()
     recorder = EventRecorder(client, "default-scheduler", clock=clock)

@@ -17,5 +17,5 @@ class Options:
     secure_port: int = flag(10259, help="Port to serve health checks and metrics on; 0 serves none.")
     tls_cert_file: str = flag("", help="Certificate for the secure port; without one it speaks plain HTTP.")
     tls_private_key_file: str = flag("", help="Key of the certificate.")
-    leader_elect: bool = flag(False, help="Only place pods while holding the Lease of the leader.")
+    leader_elect: bool = flag(False, help="Must be false: there is one scheduler per cluster.")
     v: int = flag(0, help="Log verbosity.")

@@ -22,7 +22,10 @@ _LOG = get_logger("forward")
 
 # Two servers can be tried before a client's usual five seconds are over.
 TRY_SECONDS = 2.0
+_SHORT_TRY_SECONDS = 0.5
+_REST_SECONDS = 5.0
 _RELOAD_SECONDS = 5.0
+_LONG_AGO = float("-inf")
 _MAX_SERVERS = 3
 _PORT = 53
 
@@ -43,6 +46,7 @@ class Forwarder:
         self._servers: list[str] = []
         self._stamp: tuple[int, int] | None = None
         self._checked = float("-inf")
+        self._failed: dict[str, float] = {}
         self._running: dict[bytes, asyncio.Future[bytes | None]] = {}
 
     def servers(self) -> list[str]:
@@ -85,17 +89,24 @@ class Forwarder:
         return None if answer is None else packet[:2] + answer[2:]
 
     async def _ask(self, packet: bytes, *, tcp: bool) -> bytes | None:
-        for server in list(self.servers()):
+        loop = asyncio.get_running_loop()
+        servers = list(self.servers())
+        healthy = [server for server in servers if self._failed.get(server, _LONG_AGO) < loop.time() - _REST_SECONDS]
+        # When all were silent just now, one short try is enough: clients wait on every search domain in turn.
+        patience = TRY_SECONDS if healthy else _SHORT_TRY_SECONDS
+        for server in healthy or servers[:1]:
             # An id of our own, so that a client can't choose what we expect from the server.
             own = secrets.token_bytes(2) + packet[2:]
             try:
-                async with asyncio.timeout(TRY_SECONDS):
+                async with asyncio.timeout(patience):
                     answer = await (self._by_tcp if tcp else self._by_udp)(server, own)
             except (TimeoutError, OSError, asyncio.IncompleteReadError) as error:
                 _LOG.debug("Resolver did not answer", server=server, err=error)
+                self._failed[server] = loop.time()
                 if len(self._servers) > 1 and self._servers[0] == server:
                     self._servers.append(self._servers.pop(0))
                 continue
+            self._failed.pop(server, None)
             return answer
         return None
 

@@ -136,6 +136,9 @@ async def test_silence_upstream_is_servfail_and_delays_nobody(dns):
     async with asyncio.timeout(1):
         assert (await dns.udp("web.ns.svc.cluster.local")).rr
     assert (await waiting).header.rcode == RCODE.SERVFAIL
+    async with asyncio.timeout(1):
+        assert (await dns.udp("silent.test")).header.rcode == RCODE.SERVFAIL, "once silent, given less time"
+    assert (await dns.udp("example.com")).rr, "and trusted again when it answers"
 
 
 async def test_tcp_takes_several_questions_and_big_answers(dns):
