@@ -23,6 +23,13 @@ class Events:
     def __init__(self) -> None:
         """Nobody listens yet."""
         self._subscribers: set[asyncio.Queue[api_pb2.ContainerEventResponse | None]] = set()
+        self._closed = False
+
+    def close(self) -> None:
+        """End every subscription, so that the server need not wait for streams that never end."""
+        self._closed = True
+        for queue in self._subscribers:
+            queue.put_nowait(None)
 
     @property
     def heard(self) -> bool:
@@ -49,6 +56,8 @@ class Events:
         try:
             while (event := await queue.get()) is not None:
                 yield event
+            if self._closed:
+                return
             raise errors.ResourceExhausted("the event subscriber did not keep up")
         finally:
             self._subscribers.discard(queue)

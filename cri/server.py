@@ -116,7 +116,8 @@ async def serve(config: Config) -> None:
         try:
             await tasks.wait()
         finally:
-            await server.stop(grace=1.0)
+            parts.events.close()
+            await server.stop(grace=0.1)
 
 
 def _service(parts: Parts, name: str) -> "grpc.GenericRpcHandler[Any, Any]":
