@@ -80,7 +80,7 @@ def validate_meta(api_version: str, kind: str, obj: Obj) -> list[FieldError]:
 
 def validate_labels(labels: Any, path: FieldPath) -> list[FieldError]:
     """What is wrong with labels."""
-    errors = []
+    errors: list[FieldError] = []
     for key, value in (labels or {}).items():
         errors.extend(invalid(path, key, problem) for problem in names.qualified_name_problems(key))
         errors.extend(invalid(path, value, problem) for problem in names.label_value_problems(value))
@@ -89,7 +89,7 @@ def validate_labels(labels: Any, path: FieldPath) -> list[FieldError]:
 
 def validate_annotations(annotations: Any, path: FieldPath) -> list[FieldError]:
     """What is wrong with annotations."""
-    errors = []
+    errors: list[FieldError] = []
     size = 0
     for key, value in (annotations or {}).items():
         errors.extend(invalid(path, key, problem) for problem in names.qualified_name_problems(key.lower()))
@@ -114,15 +114,17 @@ def _shared(metadata: Obj) -> list[FieldError]:
 
 def _owners(references: list[Obj]) -> list[FieldError]:
     path = _META.child("ownerReferences")
-    errors = []
+    errors: list[FieldError] = []
     controllers = []
     for position, reference in enumerate(references):
         here = path.index(position)
         if not reference.get("apiVersion"):
             errors.append(invalid(here.child("apiVersion"), "", "version must not be empty"))
-        for field in ("kind", "name", "uid"):
-            if not reference.get(field):
-                errors.append(invalid(here.child(field), "", "must not be empty"))
+        errors.extend(
+            invalid(here.child(field), "", "must not be empty")
+            for field in ("kind", "name", "uid")
+            if not reference.get(field)
+        )
         if reference.get("controller"):
             controllers.append(f"{reference.get('kind')}/{reference.get('name')}")
     if len(controllers) > 1:
@@ -139,7 +141,7 @@ def _owners(references: list[Obj]) -> list[FieldError]:
 
 def _finalizers(finalizers: list[str]) -> list[FieldError]:
     path = _META.child("finalizers")
-    errors = []
+    errors: list[FieldError] = []
     for finalizer in finalizers:
         problems = names.qualified_name_problems(finalizer)
         errors.extend(invalid(path, finalizer, problem) for problem in problems)
@@ -159,10 +161,11 @@ def validate_meta_update(api_version: str, kind: str, new: Obj, old: Obj) -> lis
     """What is wrong with the metadata of an object that replaces another."""
     del api_version, kind
     fresh, stale = new.get("metadata") or {}, old.get("metadata") or {}
-    errors = []
-    for field in _FIXED:
-        if fresh.get(field) != stale.get(field) and not (field.startswith("deletion") and stale.get(field) is None):
-            errors.append(invalid(_META.child(field), fresh.get(field, ""), IMMUTABLE))
+    errors = [
+        invalid(_META.child(field), fresh.get(field, ""), IMMUTABLE)
+        for field in _FIXED
+        if fresh.get(field) != stale.get(field) and not (field.startswith("deletion") and stale.get(field) is None)
+    ]
     if stale.get("deletionTimestamp"):
         extra = sorted(set(fresh.get("finalizers") or ()) - set(stale.get("finalizers") or ()))
         if extra:

@@ -1,7 +1,7 @@
 """Objects as a `Table`, the form in which kubectl gets what it prints."""
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from apimachinery.objects.metadata import Obj
@@ -76,10 +76,7 @@ def custom_columns(specs: Sequence[Obj]) -> list[Column]:
 
 def _custom_column(spec: Obj) -> Column:
     kind = spec.get("type", "string")
-    try:
-        find = compile_path(spec.get("jsonPath", ""))
-    except JSONPathError:
-        find = lambda obj: []  # noqa: E731 - a path that can't be read prints nothing, as upstream
+    find = _finder(spec.get("jsonPath", ""))
 
     def cell(obj: Obj, now: datetime.datetime) -> Any:
         values = find(obj)
@@ -94,6 +91,13 @@ def _custom_column(spec: Obj) -> Column:
         or f"Custom resource definition column (in JSONPath format): {spec.get('jsonPath', '')}",
         priority=spec.get("priority", 0),
     )
+
+
+def _finder(path: str) -> Callable[[Obj], list[Any]]:
+    try:
+        return compile_path(path)
+    except JSONPathError:
+        return lambda _obj: []  # a path that can't be read prints nothing, as upstream
 
 
 def _custom_cell(values: list[Any], kind: str, now: datetime.datetime) -> Any:

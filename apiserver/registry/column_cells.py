@@ -41,17 +41,17 @@ def at(path: str, default: Any) -> Cell:
 
 def count(*paths: str) -> Cell:
     """How many items fields have together."""
-    return lambda obj, now: sum(len(value_at(obj, path) or ()) for path in paths)
+    return lambda obj, _now: sum(len(value_at(obj, path) or ()) for path in paths)
 
 
 def flag(path: str) -> Cell:
     """A boolean; false where it is not given."""
-    return lambda obj, now: bool(value_at(obj, path))
+    return lambda obj, _now: bool(value_at(obj, path))
 
 
 def boolean(path: str) -> Cell:
     """A boolean as text, `True` or `False`."""
-    return lambda obj, now: "True" if value_at(obj, path) else "False"
+    return lambda obj, _now: "True" if value_at(obj, path) else "False"
 
 
 def since(path: str, default: str) -> Cell:
@@ -66,17 +66,17 @@ def since(path: str, default: str) -> Cell:
 
 def joined(path: str) -> Cell:
     """A list of texts."""
-    return lambda obj, now: ",".join(value_at(obj, path) or ()) or _NONE
+    return lambda obj, _now: ",".join(value_at(obj, path) or ()) or _NONE
 
 
 def container_names(path: str) -> Cell:
     """The names of containers."""
-    return lambda obj, now: ",".join(one.get("name", "") for one in value_at(obj, path) or ())
+    return lambda obj, _now: ",".join(one.get("name", "") for one in value_at(obj, path) or ())
 
 
 def container_images(path: str) -> Cell:
     """The images of containers."""
-    return lambda obj, now: ",".join(one.get("image", "") for one in value_at(obj, path) or ())
+    return lambda obj, _now: ",".join(one.get("image", "") for one in value_at(obj, path) or ())
 
 
 def format_labels(labels: dict[str, str] | None) -> str:
@@ -86,7 +86,7 @@ def format_labels(labels: dict[str, str] | None) -> str:
 
 def label_map(path: str) -> Cell:
     """A map of labels."""
-    return lambda obj, now: format_labels(value_at(obj, path))
+    return lambda obj, _now: format_labels(value_at(obj, path))
 
 
 def label_selector(path: str) -> Cell:

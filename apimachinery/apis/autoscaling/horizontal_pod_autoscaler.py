@@ -1,5 +1,6 @@
 """HorizontalPodAutoscaler, v1 and v2."""
 
+import copy
 from typing import Any
 
 from apimachinery.objects.metadata import Obj
@@ -22,18 +23,12 @@ def apply_defaults(obj: Obj) -> None:
     spec.setdefault("minReplicas", 1)
     if obj.get("apiVersion") == "autoscaling/v2":
         if not spec.get("metrics"):
-            spec["metrics"] = [{**_CPU, "resource": {"name": "cpu", "target": {**_CPU["resource"]["target"]}}}]  # type: ignore[index]
+            spec["metrics"] = [copy.deepcopy(_CPU)]
         behavior = spec.get("behavior")
         if behavior is not None:
             for field, rules in (("scaleUp", _UP), ("scaleDown", _DOWN)):
                 given = behavior.get(field) or {}
-                behavior[field] = {
-                    **{
-                        key: [dict(one) for one in value] if isinstance(value, list) else value
-                        for key, value in rules.items()
-                    },
-                    **given,
-                }
+                behavior[field] = {**copy.deepcopy(rules), **given}
         obj["status"] = {"desiredReplicas": 0, "currentMetrics": None, **(obj.get("status") or {})}
     else:
         obj["status"] = {"currentReplicas": 0, "desiredReplicas": 0, **(obj.get("status") or {})}

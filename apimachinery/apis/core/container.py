@@ -5,6 +5,7 @@ from typing import Any
 from apimachinery.objects.metadata import Obj
 
 _HANDLERS = ("postStart", "preStop")
+_PROBE_DEFAULTS = (("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3))
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
@@ -85,8 +86,8 @@ def apply_reference_defaults(source: Obj) -> None:
 
 def request_from_limits(container: Obj) -> None:
     """A limit without a request is requested as well."""
-    resources = container.get("resources")
-    limits = (resources or {}).get("limits")
+    resources = container.get("resources") or {}
+    limits = resources.get("limits")
     if not limits:
         return
     requests = resources.setdefault("requests", {})
