@@ -141,6 +141,7 @@ class Server:
             for listener in listeners:
                 listener.close()
             self.watches.end_all()
+            server.pre_shutdown()  # idle connections end now, busy ones after their answer
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_DRAIN_SECONDS):
                     await server.shutdown(_DRAIN_SECONDS - 1)
@@ -179,7 +180,7 @@ class Server:
         return Aggregator(self._options, self.registry.lister, self.loopback)
 
     async def _establish(self, tasks: Tasks, aggregator: Any) -> None:
-        from apiserver.pending import Establisher
+        from apiserver.apiextensions.establish import Establisher
 
         establisher = Establisher(self.registry, self.registry.lister, self.loopback)
         tasks.spawn(establisher.run, name="custom resources", restart=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,11 +10,28 @@ import orjson
 from aiohttp import web
 
 from apimachinery.errors import MethodNotAllowed, NotFound
+from apimachinery.objects.metadata import Obj
+from apimachinery.resources import RESOURCES, Resource
+from apiserver.endpoints import discovery
 from apiserver.endpoints.exchange import Exchange, Services
 from apiserver.endpoints.health import Health, version
+from apiserver.endpoints.negotiation import discovery_version
 from apiserver.metrics import Metrics
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+_MOST_DOCUMENTS = 500
+
+
+def tagged(exchange: Exchange, body: bytes, tag: str, content_type: str) -> web.Response:
+    """Answer with a document, or 304 when the client has it already."""
+    if exchange.request.headers.get("If-None-Match") == tag:
+        return web.Response(status=304, headers={**exchange.headers(), "ETag": tag})
+    response = exchange.answer(body, content_type=content_type)
+    response.headers["ETag"] = tag
+    response.headers["Vary"] = "Accept"
+    return response
 
 
 class Documents:
@@ -32,6 +50,7 @@ class Documents:
         self._metrics = metrics
         self._aggregator = aggregator
         self._openid = openid
+        self._made: dict[tuple[str, str], tuple[object, bytes, str]] = {}
         self._exact: dict[str, Callable[[Exchange], web.Response]] = {
             "/": self._index,
             "/version": version,
@@ -47,12 +66,62 @@ class Documents:
         exact = self._exact.get(path)
         if exact is not None:
             return exact(exchange)
-        first = path.split("/")[1]
+        first, *rest = path.split("/")[1:]
+        if first in ("api", "apis"):
+            return self._discovery(exchange, first, rest)
         if first in ("livez", "readyz", "healthz"):
             return self._health.answer(exchange)
         if path in self._openid:
             content_type, body = self._openid[path]
             return exchange.answer(body, content_type=content_type)
+        raise NotFound.path()
+
+    # -- discovery -------------------------------------------------------------------------------------------------
+
+    def _resources(self) -> list[Resource]:
+        return [*RESOURCES, *self._services.registry.custom_resources()]
+
+    def _discovery(self, exchange: Exchange, root: str, rest: list[str]) -> web.Response:
+        version = discovery_version(exchange.request.headers.get("Accept", "")) if not rest else ""
+        content_type = "application/json"
+        if version:
+            content_type += f";g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+        state = (self._services.registry.generation, repr(self._aggregator.groups()))
+        key = ("/".join([root, *rest]), version)
+        found = self._made.get(key)
+        if found is None or found[0] != state:
+            body = orjson.dumps(self._discovery_document(root, rest, version)) + b"\n"
+            found = (state, body, '"' + hashlib.sha256(body).hexdigest().upper() + '"')
+            if len(self._made) > _MOST_DOCUMENTS:
+                self._made.clear()
+            self._made[key] = found
+        return tagged(exchange, found[1], found[2], content_type)
+
+    def _discovery_document(self, root: str, rest: list[str], version: str) -> Obj:
+        resources = self._resources()
+        if version:
+            extra = self._aggregator.aggregated_groups() if root == "apis" else ()
+            return discovery.aggregated(resources, core=root == "api", extra=extra, version=version)
+        if root == "api":
+            if not rest:
+                return discovery.api_versions()
+            if rest == ["v1"]:
+                return discovery.api_resource_list("", "v1", resources)
+            raise NotFound.path()
+        if not rest:
+            pairs = [
+                (group["name"], one["version"]) for group in self._aggregator.groups() for one in group["versions"]
+            ]
+            return discovery.api_group_list(resources, pairs)
+        if len(rest) == 1:
+            versions = list(dict.fromkeys(one.version for one in resources if one.group == rest[0]))
+            if versions:
+                return discovery.api_group(rest[0], versions)
+            for group in self._aggregator.groups():
+                if group["name"] == rest[0]:
+                    return {"kind": "APIGroup", "apiVersion": "v1", **group}
+        elif len(rest) == 2 and any((one.group, one.version) == (rest[0], rest[1]) for one in resources):
+            return discovery.api_resource_list(rest[0], rest[1], resources)
         raise NotFound.path()
 
     def _index(self, exchange: Exchange) -> web.Response:

@@ -96,3 +96,17 @@ def body_media(content_type: str) -> str:
             "application/json, application/yaml"
         )
     return form
+
+
+@lru_cache(maxsize=128)
+def discovery_version(accept: str) -> str:
+    """Return the version of aggregated discovery an Accept header asks for, or nothing for the legacy documents."""
+    for _, media, values in _clauses(accept):
+        if media not in ("application/json", "*/*", "application/*"):
+            continue
+        if values.get("as") == "APIGroupDiscoveryList":
+            if values.get("g") == "apidiscovery.k8s.io" and values.get("v") in ("v2", "v2beta1"):
+                return values["v"]
+            continue
+        return ""
+    return ""

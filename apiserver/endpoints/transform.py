@@ -10,7 +10,7 @@ from aiohttp import web
 from apimachinery.errors import NotAcceptable
 from apimachinery.objects.metadata import Obj
 from apiserver.endpoints.exchange import Exchange
-from apiserver.pending import to_table
+from apiserver.endpoints.table import to_table
 from apiserver.registry.store import Store
 
 _META_V1 = "meta.k8s.io/v1"

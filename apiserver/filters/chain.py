@@ -74,7 +74,7 @@ class FilterChain:
 
     async def _answer(self, exchange: Exchange) -> web.StreamResponse:
         info, request = exchange.info, exchange.request
-        if info.method not in _METHODS:
+        if info.method not in _METHODS or (info.resource_request and not info.verb):
             raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         await self._identify(exchange)
         if info.resource_request and not self._is_stream(exchange):

@@ -50,9 +50,11 @@ def _ephemeral_containers(new: Obj, old: Obj, call: Call) -> None:
 
 
 def _bound(new: Obj, old: Obj, call: Call) -> None:
-    """A binding changes spec.nodeName and conditions, which `pod_binding` has done."""
+    """A binding changes spec.nodeName and conditions, which `pod_binding` has done; it is no new generation."""
     del call
-    generic.raise_generation(new, old)
+    generation = old["metadata"].get("generation")
+    if generation is not None:
+        new["metadata"]["generation"] = generation
 
 
 def _as_before(new: Obj, old: Obj) -> None:

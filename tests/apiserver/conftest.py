@@ -1,0 +1,113 @@
+"""A real etcd and API server for live tests, and a small client without retries or caches."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
+from run_apiserver import Pair
+
+
+class Api:
+    """Requests as an administrator; `json` gives (status, object)."""
+
+    def __init__(self, pair: Pair, user: str = "admin") -> None:
+        self.pair = pair
+        self.tls = ssl.create_default_context(cafile=str(pair.certs / "ca.crt"))
+        if user:
+            self.tls.load_cert_chain(pair.certs / f"{user}.crt", pair.certs / f"{user}.key")
+
+    def connect(self, timeout: float = 20) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection("127.0.0.1", self.pair.port, context=self.tls, timeout=timeout)
+
+    def raw(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any, bytes]:
+        connection = self.connect()
+        try:
+            names = {key.replace("_", "-"): value for key, value in headers.items()}
+            connection.request(method, path, body, names)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def json(self, method: str, path: str, obj: Any = None, kind: str = "application/json") -> tuple[int, Any]:
+        body = obj if isinstance(obj, bytes) or obj is None else json.dumps(obj).encode()
+        status, _, data = self.raw(method, path, body, **({"Content_Type": kind} if body is not None else {}))
+        return status, json.loads(data)
+
+    def namespace(self, name: str) -> str:
+        """Make a namespace with its default ServiceAccount and return its path."""
+        self.json("POST", "/api/v1/namespaces", {"metadata": {"name": name}, "apiVersion": "v1", "kind": "Namespace"})
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+        self.json("POST", f"/api/v1/namespaces/{name}/serviceaccounts", account)
+        return f"/api/v1/namespaces/{name}"
+
+    def watch(self, path: str) -> Watch:
+        return Watch(self, path)
+
+
+class Watch:
+    """A watch whose events are read one by one."""
+
+    def __init__(self, api: Api, path: str) -> None:
+        self._connection = api.connect(10)
+        self._connection.request("GET", path)
+        self._answer = self._connection.getresponse()
+        assert self._answer.status == 200, self._answer.read()
+
+    def next(self) -> tuple[str, Any]:
+        line = self._answer.readline()
+        if not line:
+            raise EOFError
+        event = json.loads(line)
+        return event["type"], event["object"]
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory):
+    made = Pair(tmp_path_factory.mktemp("apiserver"), "--etcd-compaction-interval=0")
+    try:
+        made.start()
+        made.wait_ready()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def api(pair: Pair) -> Api:
+    return Api(pair)
+
+
+_COUNTER = iter(range(1, 10**6))
+_LOCK = threading.Lock()
+
+
+@pytest.fixture
+def ns(api: Api) -> str:
+    """The path of a fresh namespace."""
+    with _LOCK:
+        return api.namespace(f"test-{next(_COUNTER)}")
+
+
+def config_map(name: str, **data: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def pod(name: str, **labels: str) -> dict[str, Any]:
+    spec = {"containers": [{"name": "c", "image": "busybox"}]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": spec}
