@@ -38,6 +38,10 @@ class AdmissionAttributes:
     """Set when a plugin put in an object from outside: defaults must be applied again."""
     kind: tuple[str, str, str] | None = None
     """(group, version, kind) of `object` where it is not the resource's own (Scale, Eviction, Binding...)."""
+    second_round: bool = False
+    """Set while plugins run again because a webhook or policy changed the object."""
+    seen_by: dict[str, bytes] = field(default_factory=dict)
+    """What webhooks that may be called again saw last."""
 
     @property
     def group_resource(self) -> str:
@@ -106,9 +110,14 @@ class Chain:
         return steps
 
     async def mutate(self, attrs: AdmissionAttributes) -> None:
-        """Run the mutating part."""
-        for step in self._for(attrs)[0]:
+        """Run the mutating part; once more when the object was changed from outside (an added container needs all)."""
+        steps = self._for(attrs)[0]
+        for step in steps:
             await step(attrs)
+        if attrs.reconsider:
+            attrs.second_round = True
+            for step in steps:
+                await step(attrs)
 
     async def validate(self, attrs: AdmissionAttributes) -> None:
         """Run the validating part."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from apiserver.admission.chain import Chain, Plugin, PluginServices
 from apiserver.admission.escalation import Escalation
+from apiserver.admission.expression_check import ExpressionCheck
 
 # name -> (module, class, on by default)
 PLUGINS: Final[dict[str, tuple[str, str, bool]]] = {
@@ -28,6 +29,10 @@ PLUGINS: Final[dict[str, tuple[str, str, bool]]] = {
     "CertificateSigning": ("certificate_signing", "CertificateSigning", True),
     "CertificateSubjectRestriction": ("certificate_signing", "CertificateSubjectRestriction", True),
     "DefaultIngressClass": ("default_ingress_class", "DefaultIngressClass", True),
+    "MutatingAdmissionPolicy": ("policies", "MutatingAdmissionPolicy", True),
+    "MutatingAdmissionWebhook": ("webhooks", "MutatingAdmissionWebhook", True),
+    "ValidatingAdmissionPolicy": ("policies", "ValidatingAdmissionPolicy", True),
+    "ValidatingAdmissionWebhook": ("webhooks", "ValidatingAdmissionWebhook", True),
     "ResourceQuota": ("resource_quota", "ResourceQuota", True),
 }
 
@@ -53,6 +58,7 @@ def build_chain(options: Any, listers: Callable[[str], Any], client: Any, author
     for name in enabled_plugins(options):
         module, factory, _ = PLUGINS[name]
         plugins.append(getattr(import_module(f"apiserver.admission.{module}"), factory)(services))
+    plugins.append(ExpressionCheck(services))
     if "RBAC" in _names(getattr(options, "authorization_mode", ())):
         plugins.append(Escalation(services))
     return Chain(plugins)

@@ -1,0 +1,329 @@
+"""MutatingAdmissionWebhook and ValidatingAdmissionWebhook.
+
+Configurations are compiled when they change. A request that no rule is for costs one dictionary look-up. Mutating
+webhooks are called one after the other, validating ones at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from apimachinery.errors import APIError, BadRequest, Forbidden, InternalError, from_status
+from apimachinery.objects.metadata import Obj, new_uid
+from apimachinery.patches import json_patch
+from apimachinery.resources import Resource
+from apiserver.admission.cel import CompileError, compile_expression
+from apiserver.admission.chain import AdmissionAttributes, PluginServices
+from apiserver.admission.matching import (
+    EXEMPT,
+    Condition,
+    ConditionError,
+    Matcher,
+    Versions,
+    conditions_hold,
+    request_object,
+)
+from apiserver.admission.webhook_client import WebhookClient, WebhookUnreachableError
+
+_GROUP: Final = "admissionregistration.k8s.io"
+_CONDITION_VARIABLES: Final = ("object", "oldObject", "request", "authorizer")
+
+
+class CallFailedError(Exception):
+    """A webhook could not be asked, or gave no usable answer; the failure policy decides."""
+
+
+@dataclass(slots=True)
+class Webhook:
+    """One compiled webhook."""
+
+    name: str
+    configuration: str
+    matcher: Matcher
+    client_config: Obj
+    ignore_failure: bool
+    timeout: int
+    has_side_effects: bool
+    version: str
+    reinvoke: bool
+
+
+def compile_webhook(configuration: str, raw: Obj) -> Webhook:
+    """Compile one entry of `webhooks`."""
+    matcher = Matcher.of(raw, raw.get("rules") or ())
+    for condition in raw.get("matchConditions") or ():
+        expression = compile_expression(condition["expression"], _CONDITION_VARIABLES)
+        matcher.conditions.append(Condition(condition.get("name", ""), expression))
+    versions = raw.get("admissionReviewVersions") or ["v1"]
+    return Webhook(
+        name=raw["name"],
+        configuration=configuration,
+        matcher=matcher,
+        client_config=raw.get("clientConfig") or {},
+        ignore_failure=raw.get("failurePolicy") == "Ignore",
+        timeout=int(raw.get("timeoutSeconds") or 10),
+        has_side_effects=raw.get("sideEffects") not in ("None", "NoneOnDryRun"),
+        version=next((one for one in versions if one in ("v1", "v1beta1")), "v1"),
+        reinvoke=raw.get("reinvocationPolicy") == "IfNeeded",
+    )
+
+
+def denied(name: str, result: Obj | None) -> APIError:
+    """Return the error for a refusal."""
+    status = dict(result or {})
+    start = f'admission webhook "{name}" denied the request'
+    if status.get("message"):
+        status["message"] = f"{start}: {status['message']}"
+    elif status.get("reason"):
+        status["message"] = f"{start}: {status['reason']}"
+    else:
+        status["message"] = f"{start} without explanation"
+    code = int(status.get("code") or 0)
+    status["code"] = max(code, 400)
+    status["status"] = "Failure"
+    return from_status(status)
+
+
+class Dispatcher:
+    """Finds the webhooks for a request and calls them."""
+
+    def __init__(self, services: PluginServices, plural: str, client: WebhookClient) -> None:
+        self._lister = services.listers(f"{plural}.{_GROUP}")
+        self._namespaces = services.listers("namespaces")
+        self._crds = services.listers("customresourcedefinitions.apiextensions.k8s.io")
+        self._client = client
+        self._loopback = services.client
+        self._authorizer = services.authorizer
+        self._versions = Versions(services.listers)
+        self._stale = True
+        self._hooks: list[Webhook] = []
+        self._lister.on_touch(self._touched)
+
+    def _touched(self, _key: str) -> None:
+        self._stale = True
+
+    @property
+    def hooks(self) -> list[Webhook]:
+        """All webhooks, in the order of their configurations' names."""
+        if self._stale:
+            self._stale = False
+            self._hooks = []
+            for configuration in sorted(self._lister.list(), key=lambda obj: str(obj["metadata"]["name"])):
+                for raw in configuration.get("webhooks") or ():
+                    try:
+                        self._hooks.append(compile_webhook(configuration["metadata"]["name"], raw))
+                    except (CompileError, KeyError):
+                        # Stored before it was checked; it can't be honoured.
+                        continue
+        return self._hooks
+
+    async def wanted(self, attrs: AdmissionAttributes, hook: Webhook) -> Resource | None:
+        """Return the resource a webhook wants the request as, None when it is not for it.
+
+        Raises:
+            Forbidden: a match condition failed and the failure policy is Fail.
+        """
+        resource = hook.matcher.resource_for(attrs, self._versions)
+        if resource is None:
+            return None
+        namespace = None
+        if attrs.namespace and not hook.matcher.namespaces.is_empty:
+            namespace = self._namespaces.get(None, attrs.namespace)
+            if namespace is None:
+                try:
+                    namespace = await self._loopback.get("namespaces", attrs.namespace)
+                except APIError:
+                    namespace = None
+        if not hook.matcher.labels_match(attrs, namespace):
+            return None
+        try:
+            held = conditions_hold(hook.matcher.conditions, attrs, self._authorizer)
+        except ConditionError as error:
+            if hook.ignore_failure:
+                return None
+            raise Forbidden.of(attrs.resource, attrs.named(), str(error)) from error
+        return resource if held else None
+
+    async def _as(self, obj: Obj | None, attrs: AdmissionAttributes, resource: Resource) -> Obj | None:
+        """Return the object in the version a webhook wants."""
+        if obj is None or resource.version == attrs.resource.version:
+            return obj
+        crd = self._crds.get(None, attrs.resource.group_resource)
+        if crd is None:
+            return {**obj, "apiVersion": resource.api_version}
+        from apiserver.apiextensions.conversion import converter
+
+        copied = orjson.loads(orjson.dumps(obj))
+        return (await converter(crd, self._client).convert([copied], resource.api_version))[0]
+
+    async def call(self, attrs: AdmissionAttributes, hook: Webhook, resource: Resource) -> Obj | None:
+        """Ask a webhook; returns its response, None when its failure is to be ignored.
+
+        Raises:
+            APIError: it refuses, or failed with policy Fail.
+        """
+        if attrs.dry_run and hook.has_side_effects:
+            raise BadRequest(f"admission webhook {hook.name!r} does not support dry run".replace("'", '"'))
+        try:
+            response = await self._ask(attrs, hook, resource)
+        except CallFailedError as error:
+            if hook.ignore_failure:
+                return None
+            raise InternalError.of(f'failed calling webhook "{hook.name}": {error}') from error
+        for text in response.get("warnings") or ():
+            attrs.warnings.append(str(text))
+        for key, value in (response.get("auditAnnotations") or {}).items():
+            attrs.audit[f"{hook.name}/{key}"] = str(value)
+        if not response.get("allowed"):
+            raise denied(hook.name, response.get("status"))
+        return response
+
+    async def _ask(self, attrs: AdmissionAttributes, hook: Webhook, resource: Resource) -> Obj:
+        uid = new_uid()
+        request = request_object(attrs, resource, uid)
+        request["object"] = await self._as(attrs.object, attrs, resource)
+        request["oldObject"] = await self._as(attrs.old_object, attrs, resource)
+        api_version = f"admission.k8s.io/{hook.version}"
+        review = {"kind": "AdmissionReview", "apiVersion": api_version, "request": request}
+        query = f"timeout={hook.timeout}s"
+        try:
+            answer = await self._client.post(hook.client_config, review, timeout=hook.timeout, query=query)
+        except WebhookUnreachableError as error:
+            raise CallFailedError(f"failed to call webhook: {error}") from error
+        if answer.status != 200:
+            told = answer.body.decode(errors="replace").strip()[:512]
+            raise CallFailedError(_status_text(answer.status, told))
+        try:
+            body: Any = orjson.loads(answer.body)
+        except ValueError as error:
+            raise CallFailedError(
+                f"failed to call webhook: couldn't get version/kind; json parse error: {error}"
+            ) from error
+        return _checked(body, uid, api_version)
+
+
+def _status_text(status: int, told: str) -> str:
+    if status == 404:
+        return "failed to call webhook: the server could not find the requested resource"
+    return f'failed to call webhook: an error on the server ("{told}") has prevented the request from succeeding'
+
+
+def _checked(body: Any, uid: str, api_version: str) -> Obj:
+    if not isinstance(body, dict) or body.get("kind") != "AdmissionReview" or body.get("apiVersion") != api_version:
+        got = body if isinstance(body, dict) else {}
+        raise CallFailedError(
+            f"received invalid webhook response: expected webhook response of {api_version}, Kind=AdmissionReview, "
+            f"got {got.get('apiVersion', '')}, Kind={got.get('kind', '')}"
+        )
+    response = body.get("response")
+    if not isinstance(response, dict):
+        raise CallFailedError("received invalid webhook response: webhook response was absent")
+    if response.get("uid") != uid:
+        raise CallFailedError(
+            f'received invalid webhook response: expected response.uid="{uid}", got "{response.get("uid", "")}"'
+        )
+    if response.get("patch") and response.get("patchType") != "JSONPatch":
+        raise CallFailedError(
+            "received invalid webhook response: webhook returned response.patch but not response.patchType"
+        )
+    return response
+
+
+class _WebhookPlugin:
+    name = ""
+
+    def handles(self, operation: str, group_resource: str, subresource: str) -> bool:
+        """All requests, but for what configures admission itself."""
+        del operation, subresource
+        return group_resource not in EXEMPT
+
+
+class MutatingAdmissionWebhook(_WebhookPlugin):
+    """The mutating half."""
+
+    name = "MutatingAdmissionWebhook"
+
+    def __init__(self, services: PluginServices) -> None:
+        self._client = WebhookClient(services.listers)
+        self._dispatcher = Dispatcher(services, "mutatingwebhookconfigurations", self._client)
+
+    async def admit(self, attrs: AdmissionAttributes) -> None:
+        """Call the webhooks in order; on a second round those that ask for it, if others changed the object since."""
+        hooks = self._dispatcher.hooks
+        if not hooks:
+            return
+        for hook in hooks:
+            key = f"{hook.configuration}/{hook.name}"
+            if attrs.second_round:
+                seen = attrs.seen_by.get(key)
+                if seen is None or not hook.reinvoke or seen == _snapshot(attrs.object):
+                    continue
+            resource = await self._dispatcher.wanted(attrs, hook)
+            if resource is None:
+                continue
+            response = await self._dispatcher.call(attrs, hook, resource)
+            if response is not None and response.get("patch"):
+                await self._patch(attrs, hook, response["patch"], resource)
+            if hook.reinvoke and not attrs.second_round:
+                attrs.seen_by[key] = _snapshot(attrs.object)
+
+    async def _patch(self, attrs: AdmissionAttributes, hook: Webhook, encoded: str, resource: Resource) -> None:
+        if attrs.object is None:
+            raise InternalError.of(
+                f"admission webhook {hook.name} attempted to modify the object, which is not supported"
+            )
+        try:
+            operations = orjson.loads(base64.b64decode(encoded))
+        except (ValueError, binascii.Error) as error:
+            raise InternalError.of(f"failed to decode the patch of webhook {hook.name}: {error}") from error
+        dispatcher = self._dispatcher
+        before = await dispatcher._as(attrs.object, attrs, resource)  # noqa: SLF001 - one unit with the dispatcher
+        try:
+            after = json_patch.apply(before, operations)
+        except APIError as error:
+            raise InternalError.of(error.message) from error
+        if after == before:
+            return
+        if resource.version != attrs.resource.version:
+            after["apiVersion"] = resource.api_version
+            back = AdmissionAttributes(
+                attrs.operation, resource, attrs.subresource, attrs.namespace, attrs.name, after, None, attrs.user
+            )
+            after = await dispatcher._as(after, back, attrs.resource)  # noqa: SLF001 - as above
+        attrs.object = after
+        attrs.reconsider = True
+
+
+def _snapshot(obj: Obj | None) -> bytes:
+    return orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)
+
+
+class ValidatingAdmissionWebhook(_WebhookPlugin):
+    """The validating half."""
+
+    name = "ValidatingAdmissionWebhook"
+
+    def __init__(self, services: PluginServices) -> None:
+        self._client = WebhookClient(services.listers)
+        self._dispatcher = Dispatcher(services, "validatingwebhookconfigurations", self._client)
+
+    async def validate(self, attrs: AdmissionAttributes) -> None:
+        """Call all webhooks at once; the first refusal (in order) is the answer."""
+        hooks = self._dispatcher.hooks
+        if not hooks:
+            return
+        calls = []
+        for hook in hooks:
+            resource = await self._dispatcher.wanted(attrs, hook)
+            if resource is not None:
+                calls.append(self._dispatcher.call(attrs, hook, resource))
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
