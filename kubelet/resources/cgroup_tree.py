@@ -31,9 +31,18 @@ class CgroupTree:
         """Make the trunk."""
         for suffix in ("", "/burstable", "/besteffort"):
             path = f"{self._root.rstrip('/')}/kubepods{suffix}"
-            self._host.create(path)
+            self._create(path)
             if suffix == "/besteffort":
                 self._host.set_limits(path, Limits(cpu_shares=2))
+
+    def _create(self, path: str) -> None:
+        try:
+            self._host.create(path)
+        except FileNotFoundError:
+            # A v1 hierarchy was unmounted since we looked (container runtimes mount stray ones for a moment): look
+            # again.
+            self._host = cgroups.detect()
+            self._host.create(path)
 
     async def ensure(self, memory: PodMemory) -> None:
         """Make the pod's cgroup, once."""
@@ -46,7 +55,7 @@ class CgroupTree:
         """Create the pod's cgroup and set its limits."""
         path = pod_cgroup(self._root, pod)
         limits = pod_limits(pod)
-        self._host.create(path)
+        self._create(path)
         amounts = Limits(
             cpu_shares=milli_to_shares(pod_shares_milli(pod)),
             cpu_quota=milli_to_quota(limits.get("cpu", 0)) or -1,

@@ -46,7 +46,9 @@ def write(target: Path, payload: dict[str, File], group: int | None = None) -> b
     for path in payload:
         check_path(path)
     target.mkdir(parents=True, exist_ok=True)
-    _set_directory(target, group)
+    target.chmod(0o777 if group is None else 0o2777)
+    if group is not None:
+        os.chown(target, -1, group)
     current = _current(target)
     if current is not None and _same(current, payload, group):
         _link_names(target, payload)
