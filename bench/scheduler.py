@@ -113,9 +113,8 @@ async def live(directory: Path, count: int) -> None:
         watching.cancel()
         delays.sort()
         print(f"{count} pods one after the other in {took:.2f} s; scheduler CPU {spent * 1000 / count:.2f} ms per pod")
-        print(
-            f"create -> bound seen: p50 {delays[count // 2] * 1000:.1f} ms, p99 {delays[count * 99 // 100] * 1000:.1f} ms"
-        )
+        middle, late = delays[count // 2] * 1000, delays[count * 99 // 100] * 1000
+        print(f"create -> bound seen: p50 {middle:.1f} ms, p99 {late:.1f} ms")
         rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
         pss = next(line.split()[1] for line in rollup.splitlines() if line.startswith("Pss:"))
         print(f"idle CPU {idle * 10:.2f} % of a core; memory {int(pss) / 1024:.1f} MB PSS")

@@ -47,7 +47,7 @@ async def serve(options: Options) -> None:
                     tasks.spawn(partial(server.serve, host.strip("[]"), int(port)), name=name, restart=True)
             tasks.spawn(factory.run, name="informers")
             await asyncio.sleep(0)
-            await factory.wait_for_sync()
+            await syncer.wait_for_sync()
             tasks.spawn(syncer.run, name="sync", restart=True)
             _LOG.info("Serving services", table=options.table, node=node_name)
             await tasks.wait()

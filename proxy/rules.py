@@ -61,10 +61,18 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """What one service contributes to the table."""
+    """What one contributor (a service, or all network policies) puts into the table.
+
+    Attributes:
+        chains: name to rules.
+        hooks: the hooks of those chains that have one.
+        sets: name to kind (`set` or `map`) and specification.
+        elements: set or map name and key to a verdict; empty in sets.
+    """
 
     chains: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    sets: dict[str, str] = field(default_factory=dict)
+    hooks: dict[str, str] = field(default_factory=dict)
+    sets: dict[str, tuple[str, str]] = field(default_factory=dict)
     elements: dict[Element, str] = field(default_factory=dict)
 
 
@@ -229,7 +237,7 @@ class _Builder:
             digest = _digest(self._port.key, endpoint.address, endpoint.port, seconds)
             chain, memory = f"ep-{digest}", f"affinity-{digest}"
             spec = f"type {self._settings.address_type}; flags dynamic,timeout; timeout {seconds}s;"
-            self._made.sets[memory] = spec
+            self._made.sets[memory] = ("set", spec)
             self._made.chains[chain] = (f"update @{memory} {{ {self._ip} saddr }}", self._dnat((endpoint,)))
             known.append(f"{self._ip} saddr @{memory} goto {chain}")
             fresh.append(f"{index} : goto {chain}")
@@ -327,10 +335,13 @@ class RuleState:
 
 
 def _diff_objects(table: str, old: Fragment, new: Fragment, add: list[str], fill: list[str], last: list[str]) -> None:
-    add += [f"add set {table} {name} {{ {spec} }}" for name, spec in new.sets.items() if name not in old.sets]
+    for name, (kind, spec) in new.sets.items():
+        if name not in old.sets:
+            add.append(f"add {kind} {table} {name} {{ {spec} }}")
     for name, rules in new.chains.items():
         if name not in old.chains:
-            add.append(f"add chain {table} {name}")
+            hook = new.hooks.get(name)
+            add.append(f"add chain {table} {name}{f' {{ {hook} }}' if hook else ''}")
         elif old.chains[name] != rules:
             fill.append(f"flush chain {table} {name}")
         else:
@@ -340,4 +351,4 @@ def _diff_objects(table: str, old: Fragment, new: Fragment, add: list[str], fill
     # All are emptied before any goes: they refer to one another.
     last[:0] = [f"flush chain {table} {name}" for name in gone]
     last += [f"delete chain {table} {name}" for name in gone]
-    last += [f"delete set {table} {name}" for name in old.sets if name not in new.sets]
+    last += [f"delete {kind} {table} {name}" for name, (kind, _) in old.sets.items() if name not in new.sets]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from component.logging import get_logger
 from linux import nftables
 from proxy import conntrack, metrics
+from proxy.network_policy import OWNER
+from proxy.policy_source import PolicySource
 from proxy.rules import Fragment, RuleState, Settings, fragment
 from proxy.service_map import HEADLESS, SERVICE_NAME, ServicePort, service_ports
 
@@ -26,6 +28,7 @@ _BY_SERVICE = "service"
 # Changes within this time go into one transaction: an update of a Service comes with its slices'.
 _GATHER_SECONDS = 0.005
 _MAX_RETRY_SECONDS = 10.0
+_POLICY_RETRY_SECONDS = 0.05
 _MAX_UNHEALTHY_SECONDS = 60.0
 
 
@@ -52,9 +55,16 @@ class Syncer:
         self._slices.add_index(_BY_SERVICE, _service_of)
         self._services.add_handler(self._on_service)
         self._slices.add_handler(self._on_slice)
+        self._policies = PolicySource(factory, node_name, self._mark_policies)
+        self._policies_dirty = False
         self._dirty: set[str] = set()
         self._woken = asyncio.Event()
         self._failing_since: float | None = None
+
+    async def wait_for_sync(self) -> None:
+        """Waits until all services are known. Policies may come later: a server may even forbid them."""
+        await self._services.wait_for_sync()
+        await self._slices.wait_for_sync()
 
     def health(self) -> str | None:
         """None while changes reach the kernel; else what is wrong, after a minute of trying."""
@@ -76,6 +86,10 @@ class Syncer:
             for key in _service_of(obj) if obj is not None else ():
                 self._mark(key)
 
+    def _mark_policies(self) -> None:
+        self._policies_dirty = True
+        self._woken.set()
+
     def _mark(self, key: str) -> None:
         self._dirty.add(key)
         self._woken.set()
@@ -95,6 +109,8 @@ class Syncer:
             await self._sync()
             failing = self._failing_since is not None
             pause = min(max(pause * 2, 0.1), _MAX_RETRY_SECONDS) if failing else 0.0
+            if self._policies_dirty:  # their informers have just been started
+                pause = _POLICY_RETRY_SECONDS
 
     async def _check_tables(self) -> None:
         """Somebody may have flushed the whole ruleset."""
@@ -107,6 +123,8 @@ class Syncer:
     async def _sync(self) -> None:
         begun = self._clock.monotonic()
         dirty, self._dirty = self._dirty, set()
+        policies = self._policies_dirty and self._policies.ready()
+        self._policies_dirty = self._policies_dirty and not policies
         stale: set[conntrack.StaleFlow] = set()
         failed = False
         for state in self._states:
@@ -123,6 +141,8 @@ class Syncer:
                     known[key] = after
                 else:
                     known.pop(key, None)
+            if policies:
+                fragments[OWNER] = self._policies.fragment(state.settings, self._dns_addresses())
             failed = not await self._apply(state, fragments) or failed
             metrics.SERVICES.set(f"IPv{state.settings.family}", to=len(known))
         if failed:
@@ -133,6 +153,10 @@ class Syncer:
         metrics.LAST_SYNC.set(to=self._clock.now().timestamp())
         if stale:
             await conntrack.forget(stale)
+
+    def _dns_addresses(self) -> list[str]:
+        service = self._services.store.get("kube-system", "kube-dns")
+        return list((service or {}).get("spec", {}).get("clusterIPs") or ())
 
     def _service_ports(self, key: str, family: int) -> tuple[ServicePort, ...]:
         namespace, _, name = key.partition("/")
