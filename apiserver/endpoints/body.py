@@ -31,6 +31,10 @@ def decode(raw: bytes, media: str) -> Any:
     """Return the value in a body; `BadRequest` when it isn't one."""
     if media == "yaml":
         return decode_yaml(raw)
+    if media == "protobuf":
+        from apiserver.protobuf.decode import decode as decode_protobuf
+
+        return decode_protobuf(raw)
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:

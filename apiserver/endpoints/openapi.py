@@ -154,7 +154,7 @@ def _definition_of(resource: Resource) -> str:
 def _custom_definitions(resource: Resource, schema: Obj | None, made: _Definitions, root: str) -> dict[str, Obj]:
     name = custom_name(resource)
     v2 = root == V2_ROOT
-    shape = copy.deepcopy(schema) if schema else {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    shape: Obj = copy.deepcopy(schema) if schema else {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     loose = bool(shape.get("x-kubernetes-preserve-unknown-fields"))
     if v2:
         shape = _without_v3(shape)

@@ -19,7 +19,7 @@ _PRIORITY_CLASSES = {
     "system-cluster-critical": (2000000000, "cluster"),
     "system-node-critical": (2000001000, "node"),
 }
-_EVERY_SECONDS = 30.0
+_EVERY_SECONDS = 10.0
 
 
 class BootstrapObjects:
