@@ -32,7 +32,7 @@ class PodStatuses:
     def build(self, memory: PodMemory, state: PodState, *, terminal: bool = False) -> Obj:
         """The status as it is now."""
         pod = memory.pod
-        current = self.writer.current(memory.uid)
+        current = self.writer.current((memory.mirror or pod)["metadata"]["uid"])
         if current is not None:
             pod = {**pod, "status": current}
         ready, started = self.probes.passing(pod, state)

@@ -81,10 +81,10 @@ class MirrorPods:
             return
         memory = self.workers.memory(static["metadata"]["uid"])
         if memory is not None:
-            fresh = memory.mirror is None
+            before = memory.mirror["metadata"]["uid"] if memory.mirror else ""
             memory.mirror = mirror
             self.workers.parts.statuses.writer.observe(mirror)
-            if fresh:
+            if before != mirror["metadata"]["uid"]:
                 self.workers.wake(memory.uid)
 
     async def run(self) -> None:
