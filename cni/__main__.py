@@ -19,6 +19,10 @@ def main(arguments: list[str]) -> int:
         from cni.command_line import run
 
         return run(words[1:])
+    if words[:2] == ["dhcp", "daemon"]:
+        from cni.plugins.dhcp.daemon import run_command
+
+        return run_command(words[2:])
     try:
         kind = skel.kind_of(words[0])
     except CNIError as error:

@@ -83,6 +83,13 @@ sys.path.insert(0, {tree!r})
 from cni import skel
 raise SystemExit(skel.main({kind!r}))
 """
+_DHCP_SCRIPT = _SCRIPT.replace(
+    "from cni import skel",
+    """if sys.argv[1:2] == ["daemon"]:
+    from cni.plugins.dhcp.daemon import run_command
+    raise SystemExit(run_command(sys.argv[2:]))
+from cni import skel""",
+)
 
 
 def install(directory: str) -> int:
@@ -99,6 +106,7 @@ def install(directory: str) -> int:
     python = os.path.realpath(sys.executable)
     for kind in registry.PLUGINS:
         path = f"{directory.rstrip('/')}/{kind}"
-        atomic_write(path, _SCRIPT.format(python=python, kind=kind, tree=tree).encode(), 0o755)
+        script = _DHCP_SCRIPT if kind == "dhcp" else _SCRIPT
+        atomic_write(path, script.format(python=python, kind=kind, tree=tree).encode(), 0o755)
         sys.stdout.write(f"{path}\n")
     return 0

@@ -50,7 +50,7 @@ IFLA_OPERSTATE, IFLA_LINKINFO, IFLA_NET_NS_FD, IFLA_IFALIAS, IFLA_AF_SPEC, IFLA_
 IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
 IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED = 4, 33
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS = 1, 2, 4, 8
-IFA_F_NODAD, IFA_F_PERMANENT = 0x02, 0x80
+IFA_F_NODAD, IFA_F_PERMANENT, IFA_F_NOPREFIXROUTE = 0x02, 0x80, 0x200
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_METRICS, RTA_TABLE = 1, 4, 5, 6, 7, 8, 15
 SCOPE_UNIVERSE, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
 OPERSTATE_UP = 6
@@ -158,6 +158,16 @@ def mac_bytes(mac: str) -> bytes:
     return packed
 
 
+def mac_attribute(mac: str) -> bytes:
+    """The attribute that gives a link its MAC address."""
+    return attribute(IFLA_ADDRESS, mac_bytes(mac))
+
+
+def alias_attribute(alias: str) -> bytes:
+    """The attribute that gives a link an alias (at most 255 bytes); an empty one takes it away."""
+    return text(IFLA_IFALIAS, alias[:200])
+
+
 def _header(index: int = 0, *, flags: int = 0, change: int = 0, family: int = 0) -> bytes:
     return _INFO.pack(family, 0, index, flags, change)
 
@@ -212,6 +222,13 @@ def down(index: int) -> Message:
     return change(index, "set link down", mask=IFF_UP)
 
 
+def move(index: int, netns: int, name: str) -> Message:
+    """Move a link into the namespace with that descriptor, under another name; it is down there."""
+    return change(
+        index, f"move link to another namespace as {name}", u32(IFLA_NET_NS_FD, netns) + text(IFLA_IFNAME, name)
+    )
+
+
 def remove(index: int) -> Message:
     """Remove a link; passes where it has gone."""
     return Message(RTM_DELLINK, 0, _header(index), f"remove link {index}", (errno.ENODEV,))
@@ -244,20 +261,27 @@ def _vlan(kind: int, index: int, vid: int, flags: int, *, owner: bool) -> Messag
     )
 
 
-def new_address(index: int, cidr: str, *, scope: int = SCOPE_UNIVERSE, missing_only: bool = False) -> Message:
+def new_address(index: int, cidr: str, *, subnet_route: bool = True, missing_only: bool = False) -> Message:
     """Give a link an address; an IPv6 address is usable at once (no duplicate detection).
 
-    `missing_only`: pass where it is there already.
+    Args:
+        index: The link.
+        cidr: The address, as `address/length`.
+        subnet_route: Let the kernel add the route to the address's subnet.
+        missing_only: Pass where it is there already.
     """
     packed, prefix = addresses.parse_cidr(cidr)
     family = addresses.family(packed)
-    body = _ADDRESS.pack(family, prefix, 0, scope, index)
+    body = _ADDRESS.pack(family, prefix, 0, SCOPE_UNIVERSE, index)
     body += attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed)
+    flags = 0 if subnet_route else IFA_F_NOPREFIXROUTE
     if family == addresses.AF_INET:
         if prefix < 31:
             body += attribute(IFA_BROADCAST, addresses.last(packed, prefix))
     else:
-        body += u32(IFA_FLAGS, IFA_F_NODAD)
+        flags |= IFA_F_NODAD
+    if flags:
+        body += u32(IFA_FLAGS, flags)
     ignore = (errno.EEXIST,) if missing_only else ()
     return Message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, body, f"add address {cidr}", ignore)
 

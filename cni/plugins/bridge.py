@@ -1,7 +1,8 @@
 """bridge: connects a container to a Linux bridge with a veth pair.
 
-Addresses come first, then one batch of netlink messages makes the pair (its inner end directly in the container's
-namespace), then one configures it there; whatever fails, what was made before is undone.
+One batch of netlink messages makes the pair (its inner end directly in the container's namespace, its host end a port
+that is up), the IPAM plugin gives addresses, one batch configures them there; whatever fails, what was made before is
+undone.
 """
 
 from __future__ import annotations
@@ -99,13 +100,7 @@ def _trunk(raw: list[dict[str, Any]]) -> list[int]:
 def add(call: Call) -> Result:
     """Connect the container."""
     settings = Settings(call)
-    layer3 = bool(delegate.ipam_type(call))
-    if settings.is_default_gateway and not layer3:
-        settings.is_gateway = False
     answer: Result = {"ips": [], "routes": [], "dns": {}}
-    if layer3:
-        given = delegate.ipam_add(call)
-        answer.update({key: given.get(key) or answer[key] for key in ("ips", "routes", "dns")})
     with Netlink() as host:
         try:
             _connect(call, settings, answer, host)
@@ -124,6 +119,8 @@ def _connect(call: Call, settings: Settings, answer: Result, host: Netlink) -> N
     with inside:
         name = _make_pair(call, settings, bridge.index, host, inside)
         peer = links.get(call.ifname, inside)
+        if delegate.ipam_type(call):
+            answer.update({key: value for key, value in delegate.ipam_add(call).items() if value})
         ips = answer["ips"]
         for ip in ips:
             ip["interface"] = 2
@@ -136,9 +133,7 @@ def _connect(call: Call, settings: Settings, answer: Result, host: Netlink) -> N
             if veth.has_ipv6(ips):
                 veth.allow_ipv6(call.ifname)
             veth.announce(call.ifname)
-        if settings.disable_interface:
-            inside.send(links.down(peer.index))
-        else:
+        if not settings.disable_interface:
             veth.configure(inside, peer.index, answer, call.ifname)
     if settings.mac_check:
         mac_spoof_check.add(call, name, peer.mac)

@@ -10,9 +10,19 @@ if TYPE_CHECKING:
 
 PLUGINS: dict[str, str] = {
     "bridge": "cni.plugins.bridge",
+    "ptp": "cni.plugins.ptp",
+    "macvlan": "cni.plugins.macvlan",
+    "ipvlan": "cni.plugins.ipvlan",
+    "host-device": "cni.plugins.host_device",
     "loopback": "cni.plugins.loopback",
     "host-local": "cni.plugins.host_local.plugin",
+    "static": "cni.plugins.static",
+    "dhcp": "cni.plugins.dhcp.plugin",
     "portmap": "cni.plugins.portmap.plugin",
+    "bandwidth": "cni.plugins.bandwidth",
+    "tuning": "cni.plugins.tuning",
+    "flannel": "cni.plugins.flannel",
+    "sample": "cni.plugins.sample",
 }
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from linux.netlink import Message
 
 
-def configure(nl: Netlink, index: int, answer: Result, ifname: str, *, bring_up: bool = True) -> None:
+def configure(nl: Netlink, index: int, answer: Result, ifname: str, *, subnet_route: bool = True) -> None:
     """Give a container's interface the addresses and routes of a result.
 
     A route without a gateway goes through the gateway of an address of its family.
@@ -23,8 +23,8 @@ def configure(nl: Netlink, index: int, answer: Result, ifname: str, *, bring_up:
         NetlinkError: what the kernel refused.
     """
     ips = answer.get("ips") or []
-    batch: list[Message] = [links.up(index)] if bring_up else []
-    batch += [links.new_address(index, ip["address"]) for ip in ips]
+    batch: list[Message] = [links.up(index)]
+    batch += [links.new_address(index, ip["address"], subnet_route=subnet_route) for ip in ips]
     for route in answer.get("routes") or []:
         gateway = route.get("gw") or gateway_for(ips, route["dst"])
         options = {

@@ -1,0 +1,147 @@
+"""bandwidth: limits what a container receives and sends, in bits a second.
+
+What it receives is what the host's end of its veth pair sends: a token bucket there. What it sends arrives at that
+end, and is passed through an ifb link of its own, with a token bucket on it.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from cni.attachment import digest
+from cni.errors import INTERNAL, INVALID_CONFIG, CNIError
+from linux import links, netns, tc
+from linux.netlink import Netlink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cni.config import Call
+    from cni.result import Result
+
+ABOUT = "limits the bandwidth of containers"
+_MAX_BURST = 0xFFFFFFFF // 8 * 8
+_KEYS = ("ingressRate", "ingressBurst", "egressRate", "egressBurst")
+_PREFIX = "bwp"
+
+
+class Limits:
+    """What is asked; a rate of 0 means no limit."""
+
+    __slots__ = ("egress_burst", "egress_rate", "ingress_burst", "ingress_rate")
+
+    def __init__(self, raw: dict[str, Any]) -> None:
+        values = []
+        for key in _KEYS:
+            value = raw.get(key) or 0
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise CNIError(INVALID_CONFIG, f"bandwidth: {key} is no number of bits")
+            values.append(value)
+        self.ingress_rate, self.ingress_burst, self.egress_rate, self.egress_burst = values
+        for rate, burst in ((self.ingress_rate, self.ingress_burst), (self.egress_rate, self.egress_burst)):
+            if bool(rate) != bool(burst):
+                raise CNIError(INVALID_CONFIG, "if rate is set, burst must also be set, and the other way round")
+            if burst > _MAX_BURST:
+                raise CNIError(INVALID_CONFIG, f"burst cannot be more than {_MAX_BURST} bits")
+
+
+def _limits(call: Call) -> Limits:
+    return Limits(call.runtime_config.get("bandwidth") or call.config)
+
+
+def ifb_name(call: Call) -> str:
+    """The name of an attachment's ifb link."""
+    return _PREFIX + digest(call.name, call.container_id, call.ifname, length=12)
+
+
+def _host_end(call: Call, host: Netlink) -> links.Link:
+    with netns.entered(call.netns):
+        inside = Netlink()
+    with inside:
+        inner = links.get(call.ifname, inside)
+    outer = links.by_index(inner.parent, host) if inner.kind == "veth" else None
+    names = [one.get("name") for one in call.require_previous().get("interfaces") or [] if not one.get("sandbox")]
+    if outer is None or outer.name not in names:
+        raise CNIError(INTERNAL, f"no veth peer of container interface {call.ifname} found in host ns")
+    return outer
+
+
+def add(call: Call) -> Result:
+    """Limit the container."""
+    answer = dict(call.require_previous())
+    limits = _limits(call)
+    if not limits.ingress_rate and not limits.egress_rate:
+        return answer
+    with Netlink() as host:
+        outer = _host_end(call, host)
+        if limits.ingress_rate:
+            host.send(tc.token_bucket(outer.index, limits.ingress_rate, limits.ingress_burst))
+        if limits.egress_rate:
+            ifb = _limit_egress(call, limits, outer, host)
+            interfaces = list(answer.get("interfaces") or [])
+            answer["interfaces"] = [*interfaces, {"name": ifb.name, "mac": ifb.mac}]
+    return answer
+
+
+def _limit_egress(call: Call, limits: Limits, outer: links.Link, host: Netlink) -> links.Link:
+    name = ifb_name(call)
+    make = tc.new_ifb(name, outer.mtu)
+    make.ignore = (errno.EEXIST,)
+    host.send(make)
+    ifb = links.get(name, host)
+    try:
+        # The alias tells GC whose it is.
+        host.send(links.change(ifb.index, "name the network of the ifb link", links.alias_attribute(call.name)))
+        host.send(tc.ingress(outer.index))
+        host.send(
+            tc.redirect(outer.index, ifb.index), tc.token_bucket(ifb.index, limits.egress_rate, limits.egress_burst)
+        )
+    except OSError:
+        host.send(links.remove(ifb.index))
+        raise
+    return ifb
+
+
+def delete(call: Call) -> None:
+    """Remove the ifb link; all else goes with the container's veth pair."""
+    with Netlink() as host:
+        ifb = links.find(ifb_name(call), host)
+        if ifb is not None:
+            host.send(links.remove(ifb.index))
+
+
+def check(call: Call) -> None:
+    """Raise unless the limits are in place."""
+    limits = _limits(call)
+    with Netlink() as host:
+        outer = _host_end(call, host)
+        if limits.ingress_rate:
+            _require_rate(outer, limits.ingress_rate, host)
+        if limits.egress_rate:
+            ifb = links.find(ifb_name(call), host)
+            if ifb is None:
+                raise CNIError(INTERNAL, f"ifb link {ifb_name(call)} is not there")
+            _require_rate(ifb, limits.egress_rate, host)
+            if not any(one.kind == "ingress" for one in tc.qdiscs(outer.index, host)):
+                raise CNIError(INTERNAL, f"traffic of {outer.name} is not redirected")
+
+
+def _require_rate(link: links.Link, rate: int, host: Netlink) -> None:
+    if not any(one.kind == "tbf" and one.rate == rate // 8 * 8 for one in tc.qdiscs(link.index, host)):
+        raise CNIError(INTERNAL, f"{link.name} has no limit of {rate} bits a second")
+
+
+def gc(call: Call) -> None:
+    """Remove the ifb links of this network (their alias says so) whose containers are no more."""
+    from cni.attachment import valid_attachments
+
+    keep = {
+        _PREFIX + digest(call.name, container_id, ifname, length=12)
+        for container_id, ifname in valid_attachments(call.config)
+    }
+    with Netlink() as host:
+        for link in links.list_links(host):
+            mine = link.alias == call.name and link.kind == "ifb" and link.name.startswith(_PREFIX)
+            if mine and link.name not in keep:
+                host.send(links.remove(link.index))

@@ -1,0 +1,164 @@
+"""ptp: connects a container to the host with a veth pair, routed, without a bridge.
+
+The container reaches its gateway (an address on the host's end) by a route of its own, and everything else, its
+subnet included, through that gateway. The host has a route to each of the container's addresses.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cni import delegate
+from cni.attachment import host_link_name, random_link_name, valid_marks
+from cni.errors import INTERNAL, INVALID_CONFIG, CNIError
+from cni.plugins import masquerade, veth
+from linux import addresses, links, netns
+from linux.netlink import Netlink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cni.config import Call
+    from cni.result import Result
+    from linux.netlink import Message
+
+ABOUT = "connects containers to the host, point to point"
+
+
+def add(call: Call) -> Result:
+    """Connect the container."""
+    if not delegate.ipam_type(call):
+        raise CNIError(INVALID_CONFIG, "ptp: an IPAM plugin is required")
+    answer: Result = {"routes": [], "dns": {}}
+    try:
+        answer.update({key: value for key, value in delegate.ipam_add(call).items() if value})
+        with Netlink() as host:
+            _connect(call, answer, host)
+    except BaseException:
+        _undo(call)
+        raise
+    if call.mapping("dns"):
+        answer["dns"] = call.mapping("dns")
+    return answer
+
+
+def _connect(call: Call, answer: Result, host: Netlink) -> None:
+    ips = answer["ips"]
+    for ip in ips:
+        ip["interface"] = 1
+        if not ip.get("gateway"):
+            raise CNIError(INVALID_CONFIG, f"ptp: the IPAM plugin gave no gateway for {ip['address']}")
+    veth.enable_forwarding(ips)
+    with netns.entered(call.netns):
+        inside = Netlink()
+    with inside:
+        name = make_pair(call, host, inside, mtu=call.number("mtu"))
+        inner, outer = links.get(call.ifname, inside), links.get(name, host)
+        with netns.entered(call.netns):
+            if veth.has_ipv6(ips):
+                veth.allow_ipv6(call.ifname)
+            veth.announce(call.ifname)
+        if veth.has_ipv6(ips):
+            veth.allow_ipv6(name)
+        batch = [links.up(outer.index)]
+        for ip in ips:
+            width = addresses_width(ip)
+            batch.append(links.new_address(outer.index, f"{ip['gateway']}/{width}", missing_only=True))
+            batch.append(links.new_route(f"{_plain(ip)}/{width}", index=outer.index, replace=True))
+        host.send(*batch)
+        inside.send(links.up(inner.index), *_inner_routes(inner.index, ips))
+        veth.configure(inside, inner.index, {"routes": answer["routes"], "ips": []}, call.ifname)
+    if call.flag("ipMasq"):
+        masquerade.add(call.name, call.container_id, call.ifname, [ip["address"] for ip in ips])
+    answer["interfaces"] = [
+        {"name": name, "mac": outer.mac, "mtu": outer.mtu},
+        {"name": call.ifname, "mac": inner.mac, "mtu": inner.mtu, "sandbox": call.netns},
+    ]
+
+
+def _inner_routes(index: int, ips: list[dict[str, Any]]) -> list[Message]:
+    batch = []
+    for ip in ips:
+        batch.append(links.new_address(index, ip["address"], subnet_route=False))
+        batch.append(links.new_route(f"{ip['gateway']}/{addresses_width(ip)}", index=index, missing_only=True))
+    for ip in ips:
+        subnet = addresses.network_text(ip["address"])
+        if not subnet.endswith(f"/{addresses_width(ip)}"):
+            batch.append(links.new_route(subnet, index=index, gateway=ip["gateway"], missing_only=True))
+    return batch
+
+
+def addresses_width(ip: dict[str, Any]) -> int:
+    """The length of a prefix that holds one address only."""
+    return 128 if ":" in ip["address"] else 32
+
+
+def _plain(ip: dict[str, Any]) -> str:
+    return str(ip["address"]).partition("/")[0]
+
+
+def make_pair(call: Call, host: Netlink, inside: Netlink, *, mtu: int) -> str:
+    """Make a veth pair between host and container. Returns the host end's name."""
+    if links.find(call.ifname, inside) is not None:
+        raise CNIError(INTERNAL, f'container veth name provided ("{call.ifname}") already exists')
+    descriptor = os.open(call.netns, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        name = host_link_name(call.name, call.container_id, call.ifname)
+        if links.find(name, host) is not None:
+            name = random_link_name()
+        host.send(links.new_veth(name, call.ifname, peer_netns=descriptor, mtu=mtu))
+    finally:
+        os.close(descriptor)
+    return name
+
+
+def _undo(call: Call) -> None:
+    for step in (_remove_pair, _remove_rules, delegate.ipam_delete):
+        try:
+            step(call)
+        except (OSError, CNIError):
+            continue  # the error that led here is the one to tell; DEL tries all again
+
+
+def _remove_pair(call: Call) -> None:
+    veth.remove(call.netns, call.ifname)
+    with Netlink() as host:
+        outer = links.find(host_link_name(call.name, call.container_id, call.ifname), host)
+        if outer is not None:
+            host.send(links.remove(outer.index))
+
+
+def _remove_rules(call: Call) -> None:
+    if call.flag("ipMasq"):
+        masquerade.delete(call.name, call.container_id, call.ifname)
+
+
+def delete(call: Call) -> None:
+    """Disconnect the container; what has gone already does not matter."""
+    _remove_pair(call)
+    _remove_rules(call)
+    delegate.ipam_delete(call)
+
+
+def check(call: Call) -> None:
+    """Raise unless all is as ADD left it."""
+    previous = call.require_previous()
+    delegate.ipam_check(call)
+    inner = veth.check_interface(call.netns, call.ifname, previous)
+    outer = links.by_index(inner.parent)
+    if outer is None or outer.kind != "veth":
+        raise CNIError(INTERNAL, f'the host end of "{call.ifname}" is not there')
+    if call.flag("ipMasq") and not masquerade.exists(call.name, call.container_id, call.ifname):
+        raise CNIError(INTERNAL, "masquerade of the container is missing")
+
+
+def gc(call: Call) -> None:
+    """Remove rules of attachments that are no more, and let the IPAM plugin free their addresses."""
+    masquerade.collect(call.name, valid_marks(call.name, call.config))
+    delegate.ipam_pass(call)
+
+
+def status(call: Call) -> None:
+    """Raise unless ADD could work."""
+    delegate.ipam_pass(call)

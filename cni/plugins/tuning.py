@@ -1,0 +1,231 @@
+"""tuning: changes kernel parameters and properties of the interface that the plugins before it have made.
+
+The interface's old properties are kept in a file until DEL, which puts them back as far as it can.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cni import documents
+from cni.errors import INTERNAL, INVALID_CONFIG, CNIError
+from cni.plugins import veth
+from linux import links, netns, sysctl
+from linux.netlink import Netlink, u32
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cni.config import Call
+    from cni.result import Result
+    from linux.netlink import Message
+
+ABOUT = "tunes the interface and the network parameters of containers"
+_DATA_DIR = "/run/cni/tuning"
+_ALLOW_LIST = "/etc/cni/tuning/allowlist.conf"
+_FLAGS = {"promisc": links.IFF_PROMISC, "allmulti": links.IFF_ALLMULTI}
+
+
+def _parameters(call: Call) -> dict[str, str]:
+    """Kernel parameters by path (`net/ipv4/…`), checked.
+
+    Raises:
+        CNIError: one is not of the network, or is named twice in different spellings, or is not allowed.
+    """
+    found: dict[str, str] = {}
+    patterns = _allow_list()
+    for key, value in call.mapping("sysctl").items():
+        name = key if "/" in key else key.replace(".", "/")
+        name = os.path.normpath(name.replace("IFNAME", call.ifname))
+        if not name.startswith("net/"):
+            raise CNIError(INVALID_CONFIG, f'invalid net sysctl key: "{key}"')
+        if name in found:
+            raise CNIError(INVALID_CONFIG, f"duplicate sysctl key: {key}")
+        if patterns is not None and not _allowed(key, patterns):
+            raise CNIError(INVALID_CONFIG, f"sysctl {key} is not allowed by {_ALLOW_LIST}")
+        found[name] = str(value)
+    return found
+
+
+def _allow_list() -> list[str] | None:
+    try:
+        with open(_ALLOW_LIST, encoding="utf-8") as file:
+            return [line.strip() for line in file if line.strip()]
+    except FileNotFoundError:
+        return None
+
+
+def _allowed(key: str, patterns: list[str]) -> bool:
+    import re
+
+    return any(re.search(pattern, key) for pattern in patterns)
+
+
+class Wanted:
+    """The properties of the interface that are to change; None where one stays."""
+
+    __slots__ = ("allmulti", "mac", "mtu", "promisc", "txqlen")
+
+    def __init__(self, call: Call) -> None:
+        self.mac = veth.check_mac(call.mac() or call.text("mac")) or None
+        self.mtu = call.number("mtu") or None
+        self.promisc = True if call.flag("promisc") else None
+        self.allmulti = call.flag("allmulti") if call.config.get("allmulti") is not None else None
+        self.txqlen = call.number("txQLen") if call.config.get("txQLen") is not None else None
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is to change."""
+        return any(value is not None for value in (self.mac, self.mtu, self.promisc, self.allmulti, self.txqlen))
+
+
+def _path(call: Call) -> str:
+    return f"{call.text('dataDir') or _DATA_DIR}/{call.container_id}_{call.ifname}.json"
+
+
+def add(call: Call) -> Result:
+    """Set parameters and properties."""
+    answer = dict(call.require_previous())
+    parameters, wanted = _parameters(call), Wanted(call)
+    with netns.entered(call.netns):
+        inside = Netlink()
+        for name, value in parameters.items():
+            _set(name, value)
+    with inside:
+        if wanted.any:
+            link = links.get(call.ifname, inside)
+            _backup(call, link, wanted)
+            inside.send(*_changes(link, wanted))
+            _update(answer, call, wanted)
+    return answer
+
+
+def _set(name: str, value: str) -> None:
+    try:
+        sysctl.write(name, value)
+    except OSError as error:
+        raise CNIError(INTERNAL, f"failed to set {name} to {value}: {error.strerror}") from error
+
+
+def _changes(link: links.Link, wanted: Wanted) -> list[Message]:
+    batch = []
+    if wanted.mac is not None:
+        # Not every driver changes the address of a link that is up.
+        was_up = link.up
+        if was_up:
+            batch.append(links.down(link.index))
+        batch.append(links.change(link.index, f"set MAC address {wanted.mac}", links.mac_attribute(wanted.mac)))
+        if was_up:
+            batch.append(links.up(link.index))
+    if wanted.mtu is not None:
+        batch.append(links.change(link.index, f"set MTU {wanted.mtu}", u32(links.IFLA_MTU, wanted.mtu)))
+    if wanted.txqlen is not None:
+        extra = u32(links.IFLA_TXQLEN, wanted.txqlen)
+        batch.append(links.change(link.index, f"set transmit queue length {wanted.txqlen}", extra))
+    for key, bit in _FLAGS.items():
+        value = getattr(wanted, key)
+        if value is not None:
+            batch.append(links.change(link.index, f"set {key}", flags=bit if value else 0, mask=bit))
+    return batch
+
+
+def _update(answer: Result, call: Call, wanted: Wanted) -> None:
+    interfaces = [dict(one) for one in answer.get("interfaces") or []]
+    for one in interfaces:
+        if one.get("name") == call.ifname and one.get("sandbox"):
+            if wanted.mac is not None:
+                one["mac"] = wanted.mac
+            if wanted.mtu is not None:
+                one["mtu"] = wanted.mtu
+    if interfaces:
+        answer["interfaces"] = interfaces
+
+
+def _backup(call: Call, link: links.Link, wanted: Wanted) -> None:
+    from linux.files import atomic_write
+
+    old: dict[str, Any] = {}
+    if wanted.mac is not None:
+        old["mac"] = link.mac
+    if wanted.mtu is not None:
+        old["mtu"] = link.mtu
+    if wanted.txqlen is not None:
+        old["txQLen"] = link.txqlen
+    for key, bit in _FLAGS.items():
+        if getattr(wanted, key) is not None:
+            old[key] = bool(link.flags & bit)
+    path = _path(call)
+    os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+    atomic_write(path, documents.dumps(old).encode(), 0o600)
+
+
+def delete(call: Call) -> None:
+    """Put the old properties back where the interface is still there, and forget them."""
+    path = _path(call)
+    try:
+        with open(path, "rb") as file:
+            old = documents.loads(file.read())
+    except (OSError, ValueError):
+        old = {}
+    if old and call.netns:
+        try:
+            _restore(call, old)
+        except (OSError, CNIError):
+            old = {}  # as the reference does: DEL must pass, and the interface is about to go anyhow
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def _restore(call: Call, old: dict[str, Any]) -> None:
+    wanted = Wanted(call.with_config({}))
+    wanted.mac, wanted.mtu, wanted.txqlen = old.get("mac"), old.get("mtu"), old.get("txQLen")
+    wanted.promisc, wanted.allmulti = old.get("promisc"), old.get("allmulti")
+    with netns.entered(call.netns):
+        inside = Netlink()
+    with inside:
+        link = links.find(call.ifname, inside)
+        if link is not None:
+            inside.send(*_changes(link, wanted))
+
+
+def check(call: Call) -> None:
+    """Raise unless parameters and properties are as asked."""
+    call.require_previous()
+    parameters, wanted = _parameters(call), Wanted(call)
+    with netns.entered(call.netns):
+        inside = Netlink()
+        for name, value in parameters.items():
+            now = sysctl.read(name)
+            if now.split() != value.split():
+                words = f"configured value of {name} is {value}, current value is {now}"
+                raise CNIError(INTERNAL, f"Error: Tuning {words}")
+    with inside:
+        link = links.get(call.ifname, inside)
+    rows: tuple[tuple[str, object, object], ...] = (
+        ("MAC address", wanted.mac.lower() if wanted.mac else None, link.mac),
+        ("MTU", wanted.mtu, link.mtu),
+        ("transmit queue length", wanted.txqlen, link.txqlen),
+        ("promiscuous mode", wanted.promisc, bool(link.flags & links.IFF_PROMISC)),
+        ("all-multicast mode", wanted.allmulti, bool(link.flags & links.IFF_ALLMULTI)),
+    )
+    for what, asked, have in rows:
+        if asked is not None and asked != have:
+            words = f"configured {what} of {call.ifname} is {asked}, current value is {have}"
+            raise CNIError(INTERNAL, f"Error: Tuning {words}")
+
+
+def gc(call: Call) -> None:
+    """Forget what was kept for attachments that are no more (of any network: the files don't name it)."""
+    from cni.attachment import valid_attachments
+
+    keep = {f"{container_id}_{ifname}.json" for container_id, ifname in valid_attachments(call.config)}
+    directory = os.path.dirname(_path(call))
+    # A directory of this network's own may be swept; the shared default holds other networks' files as well.
+    if not call.text("dataDir") or not os.path.isdir(directory):
+        return
+    for name in os.listdir(directory):
+        if name.endswith(".json") and name not in keep:
+            os.unlink(f"{directory}/{name}")
