@@ -1,6 +1,21 @@
-"""Pods and pod templates: defaults of the specification."""
+"""Pods and pod templates: defaults of the specification, and what is wrong with one."""
 
-from apimachinery.apis.core import container, volume
+from collections.abc import Sequence
+from typing import Any
+
+from apimachinery.apis.core import container, security_context, volume
+from apimachinery.apis.field_rules import (
+    Errors,
+    ip_address,
+    label_selector,
+    non_negative,
+    obeys,
+    one_of,
+    optional_one_of,
+)
+from apimachinery.apis.object_meta import validate_annotations, validate_labels
+from apimachinery.objects import names
+from apimachinery.objects.field_path import FieldPath, duplicate, forbidden, invalid, not_supported, required
 from apimachinery.objects.metadata import Obj
 
 _GRACE_SECONDS = 30
@@ -54,3 +69,317 @@ def apply_defaults(pod: Obj) -> None:
     if "resources" in spec:
         container.request_from_limits(spec)
     pod.setdefault("status", {})
+
+
+# -- validation --------------------------------------------------------------------------------------------------------
+
+_SPEC = FieldPath("spec")
+_RESTART_POLICIES = ("Always", "Never", "OnFailure")
+_DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+_EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
+_NODE_OPERATORS = ("DoesNotExist", "Exists", "Gt", "In", "Lt", "NotIn")
+_MOST_DEADLINE = 2**31 - 1
+
+
+def validate_spec(spec: Obj, path: FieldPath = _SPEC, *, restart_policies: Sequence[str] = _RESTART_POLICIES) -> Errors:
+    """What is wrong with a pod specification."""
+    errors = volume.validate_all(spec.get("volumes"), path.child("volumes")) if spec.get("volumes") else []
+    volumes = frozenset(one.get("name", "") for one in spec.get("volumes") or ())
+    errors.extend(_containers(spec, volumes, path))
+    errors.extend(one_of(spec.get("restartPolicy"), path.child("restartPolicy"), restart_policies))
+    errors.extend(one_of(spec.get("dnsPolicy"), path.child("dnsPolicy"), _DNS_POLICIES))
+    errors.extend(non_negative(spec.get("terminationGracePeriodSeconds"), path.child("terminationGracePeriodSeconds")))
+    deadline = spec.get("activeDeadlineSeconds")
+    if deadline is not None and not 1 <= deadline <= _MOST_DEADLINE:
+        told = "must be between 1 and 2147483647, inclusive"
+        errors.append(invalid(path.child("activeDeadlineSeconds"), deadline, told))
+    if spec.get("nodeSelector"):
+        errors.extend(validate_labels(spec["nodeSelector"], path.child("nodeSelector")))
+    if spec.get("securityContext"):
+        errors.extend(security_context.validate_pod(spec["securityContext"], spec, path.child("securityContext")))
+    errors.extend(_names(spec, path))
+    if spec.get("tolerations"):
+        errors.extend(validate_tolerations(spec["tolerations"], path.child("tolerations")))
+    if spec.get("affinity"):
+        errors.extend(_affinity(spec["affinity"], path.child("affinity")))
+    if spec.get("topologySpreadConstraints"):
+        errors.extend(_spread(spec["topologySpreadConstraints"], path.child("topologySpreadConstraints")))
+    if spec.get("dnsConfig") or spec.get("dnsPolicy") == "None":
+        errors.extend(_dns(spec, path))
+    return errors
+
+
+def _containers(spec: Obj, volumes: frozenset[str], path: FieldPath) -> Errors:
+    errors: Errors = []
+    if not spec.get("containers"):
+        errors.append(required(path.child("containers")))
+    seen: set[str] = set()
+    host_ports: set[tuple[str, str, int]] = set()
+    for field in _CONTAINERS:
+        for position, one in enumerate(spec.get(field) or ()):
+            here = path.child(field).index(position)
+            if field == "ephemeralContainers":
+                errors.extend(_ephemeral(one, here))
+            errors.extend(container.validate(one, volumes, here, init=field == "initContainers"))
+            name = one.get("name")
+            if name and name in seen:
+                errors.append(duplicate(here.child("name"), name))
+            seen.add(name or "")
+            if field == "containers":
+                errors.extend(_host_ports(one, host_ports, here, host_network=bool(spec.get("hostNetwork"))))
+    return errors
+
+
+def _ephemeral(one: Obj, path: FieldPath) -> Errors:
+    refused = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
+    told = "cannot be set for an Ephemeral Container"
+    return [forbidden(path.child(field), told) for field in refused if one.get(field)]
+
+
+def _host_ports(one: Obj, taken: set[tuple[str, str, int]], path: FieldPath, *, host_network: bool) -> Errors:
+    errors: Errors = []
+    for position, port in enumerate(one.get("ports") or ()):
+        number = port.get("hostPort")
+        if not number:
+            continue
+        here = path.child("ports").index(position).child("hostPort")
+        key = (port.get("protocol", "TCP"), port.get("hostIP") or "", number)
+        if key in taken:
+            errors.append(duplicate(here, f"{key[0]}/{key[1]}/{number}"))
+        taken.add(key)
+        if host_network and number != port.get("containerPort"):
+            told = "must match `containerPort` when `hostNetwork` is true"
+            errors.append(invalid(here, number, told))
+    return errors
+
+
+def _names(spec: Obj, path: FieldPath) -> Errors:
+    errors = obeys(spec.get("serviceAccountName"), path.child("serviceAccountName"), names.dns1123_subdomain_problems)
+    errors.extend(obeys(spec.get("nodeName"), path.child("nodeName"), names.dns1123_subdomain_problems))
+    errors.extend(obeys(spec.get("hostname"), path.child("hostname"), names.dns1123_label_problems))
+    errors.extend(obeys(spec.get("subdomain"), path.child("subdomain"), names.dns1123_label_problems))
+    for field in ("priorityClassName", "runtimeClassName"):
+        errors.extend(obeys(spec.get(field), path.child(field), names.dns1123_subdomain_problems))
+    for position, one in enumerate(spec.get("imagePullSecrets") or ()):
+        if not one.get("name"):
+            errors.append(required(path.child("imagePullSecrets").index(position).child("name")))
+    for position, alias in enumerate(spec.get("hostAliases") or ()):
+        here = path.child("hostAliases").index(position)
+        errors.extend(ip_address(alias.get("ip"), here.child("ip")))
+        for host in alias.get("hostnames") or ():
+            errors.extend(obeys(host, here.child("hostnames"), names.dns1123_subdomain_problems))
+    for position, gate in enumerate(spec.get("readinessGates") or ()):
+        here = path.child("readinessGates").index(position).child("conditionType")
+        errors.extend(obeys(gate.get("conditionType"), here, names.qualified_name_problems))
+    return errors
+
+
+def validate_tolerations(tolerations: list[Obj], path: FieldPath) -> Errors:
+    """What is wrong with tolerations."""
+    errors: Errors = []
+    for position, one in enumerate(tolerations):
+        here = path.index(position)
+        key, operator, value = one.get("key"), one.get("operator"), one.get("value")
+        errors.extend(obeys(key, here.child("key"), names.qualified_name_problems))
+        if not key and operator != "Exists":
+            told = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+            errors.append(invalid(here.child("operator"), operator or "", told))
+        if one.get("tolerationSeconds") is not None and one.get("effect") != "NoExecute":
+            told = "effect must be 'NoExecute' when `tolerationSeconds` is set"
+            errors.append(invalid(here.child("effect"), one.get("effect") or "", told))
+        if operator in (None, "", "Equal"):
+            errors.extend(obeys(value, here.child("operator"), names.label_value_problems))
+        elif operator == "Exists":
+            if value:
+                errors.append(invalid(here.child("operator"), one, "value must be empty when `operator` is 'Exists'"))
+        else:
+            errors.append(not_supported(here.child("operator"), operator, ("Equal", "Exists")))
+        if one.get("effect"):
+            errors.extend(optional_one_of(one["effect"], here.child("effect"), _EFFECTS))
+    return errors
+
+
+def _node_terms(terms: Any, path: FieldPath) -> Errors:
+    errors: Errors = []
+    for position, term in enumerate(terms or ()):
+        for field in ("matchExpressions", "matchFields"):
+            for index, row in enumerate(term.get(field) or ()):
+                here = path.index(position).child(field).index(index)
+                operator, values = row.get("operator"), row.get("values") or ()
+                if operator in ("In", "NotIn") and not values:
+                    told = "must be specified when `operator` is 'In' or 'NotIn'"
+                    errors.append(required(here.child("values"), told))
+                elif operator in ("Exists", "DoesNotExist") and values:
+                    told = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+                    errors.append(forbidden(here.child("values"), told))
+                elif operator in ("Gt", "Lt") and len(values) != 1:
+                    told = "must be specified single value when `operator` is 'Lt' or 'Gt'"
+                    errors.append(required(here.child("values"), told))
+                elif operator not in _NODE_OPERATORS:
+                    errors.append(invalid(here.child("operator"), operator or "", "not a valid selector operator"))
+                errors.extend(
+                    invalid(here.child("key"), row.get("key") or "", problem)
+                    for problem in names.qualified_name_problems(row.get("key") or "")
+                )
+    return errors
+
+
+def _affinity(affinity: Obj, path: FieldPath) -> Errors:
+    errors: Errors = []
+    node = affinity.get("nodeAffinity")
+    if node:
+        here = path.child("nodeAffinity")
+        needed = node.get("requiredDuringSchedulingIgnoredDuringExecution")
+        if needed is not None:
+            where = here.child("requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
+            if not needed.get("nodeSelectorTerms"):
+                errors.append(required(where, "must have at least one node selector term"))
+            errors.extend(_node_terms(needed.get("nodeSelectorTerms"), where))
+        for position, one in enumerate(node.get("preferredDuringSchedulingIgnoredDuringExecution") or ()):
+            where = here.child("preferredDuringSchedulingIgnoredDuringExecution").index(position)
+            errors.extend(_weight(one, where))
+    for kind in ("podAffinity", "podAntiAffinity"):
+        pods = affinity.get(kind)
+        if pods:
+            errors.extend(_pod_affinity(pods, path.child(kind)))
+    return errors
+
+
+def _weight(one: Obj, path: FieldPath) -> Errors:
+    weight = one.get("weight") or 0
+    return [] if 1 <= weight <= 100 else [invalid(path.child("weight"), weight, "must be in the range 1-100")]
+
+
+def _pod_affinity(pods: Obj, path: FieldPath) -> Errors:
+    errors: Errors = []
+    for position, term in enumerate(pods.get("requiredDuringSchedulingIgnoredDuringExecution") or ()):
+        where = path.child("requiredDuringSchedulingIgnoredDuringExecution").index(position)
+        errors.extend(_pod_term(term, where))
+    for position, one in enumerate(pods.get("preferredDuringSchedulingIgnoredDuringExecution") or ()):
+        where = path.child("preferredDuringSchedulingIgnoredDuringExecution").index(position)
+        errors.extend(_weight(one, where))
+        errors.extend(_pod_term(one.get("podAffinityTerm") or {}, where.child("podAffinityTerm")))
+    return errors
+
+
+def _pod_term(term: Obj, path: FieldPath) -> Errors:
+    errors = label_selector(term.get("labelSelector"), path.child("labelSelector"))
+    if not term.get("topologyKey"):
+        errors.append(required(path.child("topologyKey"), "can not be empty"))
+    return errors
+
+
+def _spread(constraints: list[Obj], path: FieldPath) -> Errors:
+    errors: Errors = []
+    for position, one in enumerate(constraints):
+        here = path.index(position)
+        if (one.get("maxSkew") or 0) <= 0:
+            errors.append(invalid(here.child("maxSkew"), one.get("maxSkew") or 0, "must be greater than zero"))
+        if not one.get("topologyKey"):
+            errors.append(required(here.child("topologyKey"), "can not be empty"))
+        errors.extend(
+            one_of(one.get("whenUnsatisfiable"), here.child("whenUnsatisfiable"), ("DoNotSchedule", "ScheduleAnyway"))
+        )
+        errors.extend(label_selector(one.get("labelSelector"), here.child("labelSelector")))
+    return errors
+
+
+def _dns(spec: Obj, path: FieldPath) -> Errors:
+    config = spec.get("dnsConfig") or {}
+    servers = config.get("nameservers") or []
+    here = path.child("dnsConfig", "nameservers")
+    errors: Errors = []
+    if spec.get("dnsPolicy") == "None" and not servers:
+        told = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+        errors.append(required(path.child("dnsConfig") if not config else here, told))
+    if len(servers) > 3:
+        errors.append(invalid(here, servers, "must not have more than 3 nameservers"))
+    for position, server in enumerate(servers):
+        errors.extend(ip_address(server, here.index(position)))
+    return errors
+
+
+def validate_template(
+    template: Obj | None, path: FieldPath, *, restart_policies: Sequence[str] = _RESTART_POLICIES
+) -> Errors:
+    """What is wrong with a pod template."""
+    if template is None:
+        return [required(path)]
+    metadata = template.get("metadata") or {}
+    errors = validate_labels(metadata.get("labels"), path.child("metadata", "labels"))
+    errors.extend(validate_annotations(metadata.get("annotations"), path.child("metadata", "annotations")))
+    errors.extend(validate_spec(template.get("spec") or {}, path.child("spec"), restart_policies=restart_policies))
+    if (template.get("spec") or {}).get("ephemeralContainers"):
+        told = "ephemeral containers not allowed in pod template"
+        errors.append(forbidden(path.child("spec", "ephemeralContainers"), told))
+    return errors
+
+
+def validate(pod: Obj) -> Errors:
+    """What is wrong with a new Pod."""
+    spec = pod.get("spec") or {}
+    errors = validate_spec(spec)
+    if spec.get("ephemeralContainers"):
+        told = "cannot be set on create"
+        errors.append(forbidden(_SPEC.child("ephemeralContainers"), told))
+    if spec.get("schedulingGates") and spec.get("nodeName"):
+        told = "cannot be set until all schedulingGates have been cleared"
+        errors.append(forbidden(_SPEC.child("nodeName"), told))
+    return errors
+
+
+_UPDATABLE = (
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+_GATED = ("nodeSelector", "affinity")
+
+
+def validate_update(new: Obj, old: Obj) -> Errors:
+    """What is wrong with a Pod that replaces another: hardly anything may change."""
+    after, before = new.get("spec") or {}, old.get("spec") or {}
+    if after == before:
+        return []
+    errors = validate_spec(after)
+    for field in ("containers", "initContainers"):
+        if len(after.get(field) or ()) != len(before.get(field) or ()):
+            errors.append(forbidden(_SPEC.child(field), "pod updates may not add or remove containers"))
+            return errors
+    errors.extend(_deadline_update(after, before))
+    old_tolerations, new_tolerations = before.get("tolerations") or [], after.get("tolerations") or []
+    kept = [{**one, "tolerationSeconds": 0} for one in new_tolerations]
+    if any(one not in new_tolerations and {**one, "tolerationSeconds": 0} not in kept for one in old_tolerations):
+        told = "existing toleration can not be modified except its tolerationSeconds"
+        errors.append(forbidden(_SPEC.child("tolerations"), told))
+    gates, old_gates = after.get("schedulingGates") or [], before.get("schedulingGates") or []
+    if any(one not in old_gates for one in gates):
+        told = "only deletion is allowed, but found new scheduling gate"
+        errors.append(forbidden(_SPEC.child("schedulingGates"), told))
+    allowed = {
+        **after,
+        **{field: before.get(field) for field in ("activeDeadlineSeconds", "tolerations", "schedulingGates")},
+    }
+    if old_gates:
+        allowed.update({field: before.get(field) for field in _GATED})
+    for field in ("containers", "initContainers"):
+        if field in after:
+            allowed[field] = [
+                {**one, "image": was.get("image")} for one, was in zip(after[field], before[field], strict=True)
+            ]
+    if (before.get("terminationGracePeriodSeconds") or 0) < 0 and after.get("terminationGracePeriodSeconds") == 1:
+        allowed["terminationGracePeriodSeconds"] = before["terminationGracePeriodSeconds"]
+    if {key: value for key, value in allowed.items() if value is not None} != before:
+        errors.append(forbidden(_SPEC, _UPDATABLE))
+    return errors
+
+
+def _deadline_update(after: Obj, before: Obj) -> Errors:
+    new, old = after.get("activeDeadlineSeconds"), before.get("activeDeadlineSeconds")
+    here = _SPEC.child("activeDeadlineSeconds")
+    if old is not None:
+        if new is None:
+            return [invalid(here, None, "must not update from a positive integer to nil value")]
+        if new > old:
+            return [invalid(here, new, "must be less than or equal to previous value")]
+    return []
