@@ -1,0 +1,126 @@
+import time
+
+import pytest
+
+pytestmark = pytest.mark.live
+
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+def crd(plural, *versions, group="stable.example.com", scope="Namespaced", **spec):
+    kind = plural.capitalize()
+    names = {"plural": plural, "singular": plural[:-1], "kind": kind}
+    body = {"group": group, "scope": scope, "names": names, "versions": list(versions), **spec}
+    meta = {"name": f"{plural}.{group}"}
+    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": meta, "spec": body}
+
+
+def version(name="v1", *, storage=True, properties=None, **more):
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": properties or {}}}}
+    if properties is None:
+        schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return {"name": name, "served": True, "storage": storage, "schema": {"openAPIV3Schema": schema}, **more}
+
+
+def until(check, seconds=5.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = check()
+        if found:
+            return found
+        time.sleep(0.01)
+    raise AssertionError("not in time")
+
+
+def establish(api, definition):
+    status, made = api.json("POST", CRDS, definition)
+    assert status == 201, made
+    path = f"{CRDS}/{definition['metadata']['name']}"
+
+    def established():
+        conditions = api.json("GET", path)[1].get("status", {}).get("conditions") or []
+        return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
+
+    until(established)
+    return path
+
+
+def custom(kind, name, spec, version="v1", group="stable.example.com"):
+    return {"apiVersion": f"{group}/{version}", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def test_a_custom_resource_is_served_pruned_defaulted_and_cleaned_up(api, ns):
+    properties = {"size": {"type": "integer", "minimum": 1, "default": 3}, "host": {"type": "string"}}
+    more = {"subresources": {"status": {}}, "selectableFields": [{"jsonPath": ".spec.host"}]}
+    path = establish(api, crd("things", version(properties=properties, **more)))
+    things = ns.replace("/api/v1", "/apis/stable.example.com/v1") + "/things"
+    status, made = api.json("POST", things, custom("Things", "a", {"host": "h", "junk": 1}) | {"status": {"x": 1}})
+    assert status == 201
+    assert made["spec"] == {"host": "h", "size": 3}
+    assert "status" not in made
+    assert made["metadata"]["generation"] == 1
+    assert len(api.json("GET", things + "?fieldSelector=spec.host%3Dh")[1]["items"]) == 1
+    assert api.json("GET", things + "?fieldSelector=spec.host%3Dother")[1]["items"] == []
+    status, answer = api.json("POST", things, custom("Things", "b", {"size": 0}))
+    assert status == 422
+    assert answer["message"] == (
+        'Things.stable.example.com "b" is invalid: spec.size: Invalid value: 0: spec.size in body should be greater '
+        "than or equal to 1"
+    )
+    assert answer["details"]["causes"][0]["field"] == "spec.size"
+    status, answer = api.json("POST", things + "?fieldValidation=Strict", custom("Things", "b", {"foo": 0}))
+    assert status == 400
+    assert 'strict decoding error: unknown field "spec.foo"' in answer["message"]
+    merge = "application/merge-patch+json"
+    _, answer = api.json("PATCH", things + "/a", {"spec": {"size": 4}}, merge)
+    assert answer["metadata"]["generation"] == 2
+    with api.watch(things + "?watch=1&resourceVersion=0") as watch:
+        assert watch.next()[0] == "ADDED"
+        assert api.json("DELETE", path)[0] == 200
+        assert watch.next()[0] == "DELETED"
+    until(lambda: api.json("GET", path)[0] == 404)
+    assert api.json("GET", things)[0] == 404
+
+
+def test_versions_share_their_objects(api, ns):
+    definition = crd("pairs", version("v1", properties={"a": {"type": "string"}}), version("v2", storage=False))
+    path = establish(api, definition)
+    base = ns.replace("/api/v1", "/apis/stable.example.com/{}") + "/pairs"
+    assert api.json("POST", base.format("v2"), custom("Pairs", "x", {"a": "b"}, "v2"))[0] == 201
+    found = api.json("GET", base.format("v1") + "/x")[1]
+    assert (found["apiVersion"], found["spec"]) == ("stable.example.com/v1", {"a": "b"})
+    items = api.json("GET", base.format("v2"))[1]["items"]
+    assert [item["spec"] for item in items] == [{"a": "b"}]
+    live = api.json("GET", path)[1]
+    live["spec"]["versions"][1]["served"] = False
+    assert api.json("PUT", path, live)[0] == 200
+    until(lambda: api.json("GET", base.format("v2"))[0] == 404)
+    assert api.json("GET", base.format("v1") + "/x")[0] == 200
+    api.json("DELETE", path)
+
+
+def test_cel_rules_hold_on_create_and_update(api, ns):
+    definition = crd("ruled", version(properties={"n": {"type": "integer"}, "fixed": {"type": "string"}}))
+    spec = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["x-kubernetes-validations"] = [
+        {"rule": "self.n < 10", "message": "n is too big"},
+        {"rule": "!has(oldSelf.fixed) || self.fixed == oldSelf.fixed", "message": "fixed is fixed"},
+    ]
+    path = establish(api, definition)
+    base = ns.replace("/api/v1", "/apis/stable.example.com/v1") + "/ruled"
+    status, answer = api.json("POST", base, custom("Ruled", "x", {"n": 10}))
+    assert (status, answer["message"]) == (
+        422,
+        'Ruled.stable.example.com "x" is invalid: spec: Invalid value: "object": n is too big',
+    )
+    assert api.json("POST", base, custom("Ruled", "x", {"n": 1, "fixed": "a"}))[0] == 201
+    status, answer = api.json("PATCH", base + "/x", {"spec": {"fixed": "b"}}, "application/merge-patch+json")
+    assert status == 422
+    assert "fixed is fixed" in answer["message"]
+    api.json("DELETE", path)
+    definition["metadata"]["name"] = "bads.stable.example.com"
+    definition["spec"]["names"] = {"plural": "bads", "kind": "Bad"}
+    spec["x-kubernetes-validations"] = [{"rule": "self.n <"}]
+    status, answer = api.json("POST", CRDS, definition)
+    assert status == 422
+    assert "compilation failed" in answer["message"]

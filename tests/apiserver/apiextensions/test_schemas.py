@@ -1,0 +1,197 @@
+import pytest
+
+from apimachinery.objects.field_path import FieldPath
+from apiserver.apiextensions import cel_rules, structural, validation
+from apiserver.apiextensions.crd import accept_names
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "metadata": {"type": "object"},
+        "spec": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": {"type": "string", "maxLength": 5, "pattern": "^[a-z]+$"},
+                "replicas": {"type": "integer", "minimum": 1, "default": 2},
+                "ratio": {"type": "number"},
+                "port": {"x-kubernetes-int-or-string": True},
+                "mode": {"type": "string", "enum": ["a", "b"]},
+                "maybe": {"type": "string", "nullable": True},
+                "nested": {
+                    "type": "object",
+                    "default": {},
+                    "properties": {"deep": {"type": "string", "default": "x"}},
+                },
+                "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+                "map": {"type": "object", "additionalProperties": {"type": "integer"}},
+                "items": {
+                    "type": "array",
+                    "maxItems": 3,
+                    "x-kubernetes-list-type": "map",
+                    "x-kubernetes-list-map-keys": ["key"],
+                    "items": {
+                        "type": "object",
+                        "properties": {"key": {"type": "string"}, "size": {"type": "integer", "default": 1}},
+                    },
+                },
+                "template": {"type": "object", "x-kubernetes-embedded-resource": True, "properties": {}},
+                "when": {"type": "string", "format": "date-time"},
+            },
+        },
+    },
+}
+
+
+def obj(**spec):
+    return {"apiVersion": "g/v1", "kind": "K", "metadata": {"name": "x"}, "spec": {"name": "abc", **spec}}
+
+
+def problems(**spec):
+    return [str(problem) for problem in validation.validate_root(obj(**spec), SCHEMA)]
+
+
+def test_pruning():
+    node = structural.compile_schema(SCHEMA)
+    template = {"apiVersion": "v1", "kind": "P", "metadata": {"name": "a", "junk": 1}, "junk": 1}
+    given = obj(junk=1, free={"any": {"thing": 1}}, map={"a": 1}, items=[{"key": "k", "junk": 1}], template=template)
+    given["junk"] = 1
+    pruned = structural.prune(given, node)
+    assert set(pruned) == {"apiVersion", "kind", "metadata", "spec"}
+    assert pruned["spec"] == {
+        "name": "abc",
+        "free": {"any": {"thing": 1}},
+        "map": {"a": 1},
+        "items": [{"key": "k"}],
+        "template": {"apiVersion": "v1", "kind": "P", "metadata": {"name": "a"}},
+    }
+
+
+def test_defaults():
+    node = structural.compile_schema(SCHEMA)
+    given = obj(items=[{"key": "a"}], replicas=None, maybe=None)
+    structural.default(given, node)
+    assert given["spec"] == {
+        "name": "abc",
+        "items": [{"key": "a", "size": 1}],
+        "replicas": 2,
+        "maybe": None,
+        "nested": {"deep": "x"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        (
+            {"replicas": 0},
+            "spec.replicas: Invalid value: 0: spec.replicas in body should be greater than or equal to 1",
+        ),
+        (
+            {"replicas": "1"},
+            'spec.replicas: Invalid value: "string": spec.replicas in body must be of type integer: "string"',
+        ),
+        ({"name": "abcdef"}, "spec.name: Too long: may not be more than 5 bytes"),
+        ({"name": "A"}, "spec.name: Invalid value: \"A\": spec.name in body should match '^[a-z]+$'"),
+        ({"mode": "c"}, 'spec.mode: Unsupported value: "c": supported values: "a", "b"'),
+        ({"items": [{"key": "a"}, {"key": "a"}]}, 'spec.items[1]: Duplicate value: {"key":"a"}'),
+        (
+            {"map": {"a": "b"}},
+            'spec.map.a: Invalid value: "string": spec.map.a in body must be of type integer: "string"',
+        ),
+        ({"when": "x"}, 'spec.when: Invalid value: "x": spec.when in body must be of type date-time: "x"'),
+        ({"items": [{"key": str(i)} for i in range(4)]}, "spec.items: Too many: must have at most 3 items"),
+    ],
+)
+def test_validation_wording(spec, told):
+    assert problems(**spec) == [told]
+
+
+def test_valid_objects_pass():
+    assert problems(port="http", ratio=1, maybe=None, when="2020-01-01T00:00:00Z") == []
+    assert problems(port=80, ratio=1.5) == []
+    assert [str(p) for p in validation.validate_root({"spec": {}}, SCHEMA)] == ["spec.name: Required value"]
+
+
+RULES = {
+    "type": "object",
+    "properties": {
+        "spec": {
+            "type": "object",
+            "x-kubernetes-validations": [
+                {"rule": "self.min <= self.max", "message": "min above max", "fieldPath": ".min"},
+                {"rule": "self.ratio + 0.5 > 1.0", "messageExpression": "'ratio is ' + string(self.ratio)"},
+                {"rule": "self.foo__dash__bar == 1 || self.__namespace__ == 'x'"},
+            ],
+            "properties": {
+                "min": {"type": "integer"},
+                "max": {"type": "integer"},
+                "ratio": {"type": "number"},
+                "foo-bar": {"type": "integer"},
+                "namespace": {"type": "string"},
+                "name": {
+                    "type": "string",
+                    "x-kubernetes-validations": [
+                        {"rule": "self == oldSelf", "message": "fixed", "reason": "FieldValueForbidden"}
+                    ],
+                },
+                "list": {
+                    "type": "array",
+                    "x-kubernetes-list-type": "map",
+                    "x-kubernetes-list-map-keys": ["k"],
+                    "items": {
+                        "type": "object",
+                        "x-kubernetes-validations": [{"rule": "self.v >= oldSelf.v"}],
+                        "properties": {"k": {"type": "string"}, "v": {"type": "integer"}},
+                    },
+                },
+            },
+        }
+    },
+}
+
+
+def test_cel_rules():
+    node = cel_rules.compile_rules(RULES)
+
+    def told(new, old=None):
+        return [str(problem) for problem in cel_rules.check({"spec": new}, {"spec": old} if old else None, node)]
+
+    good = {"min": 1, "max": 2, "ratio": 1, "foo-bar": 1, "namespace": "x", "name": "n"}
+    assert told(good) == []
+    assert told({**good, "min": 3, "ratio": 0}) == [
+        'spec.min: Invalid value: "object": min above max',
+        'spec: Invalid value: "object": ratio is 0',
+    ]
+    assert told({**good, "foo-bar": 2, "namespace": "y"})[0].endswith(
+        "failed rule: self.foo__dash__bar == 1 || self.__namespace__ == 'x'"
+    )
+    assert told({**good, "name": "m"}, good) == ["spec.name: Forbidden: fixed"]
+    old = {**good, "list": [{"k": "a", "v": 5}]}
+    assert told({**good, "list": [{"k": "b", "v": 1}, {"k": "a", "v": 4}]}, old) == [
+        'spec.list[1]: Invalid value: "object": failed rule: self.v >= oldSelf.v'
+    ]
+    assert "no such key: min" in told({"ratio": 1, "foo-bar": 1, "namespace": "x"})[0]
+
+
+def test_bad_rules_are_told():
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string", "x-kubernetes-validations": [{"rule": "self ="}]}},
+    }
+    (problem,) = cel_rules.compile_problems(schema, FieldPath("s"))
+    assert problem.field == "s.properties[a].x-kubernetes-validations[0].rule"
+    assert "compilation failed" in problem.detail
+
+
+def test_names_in_conflict():
+    def crd(name, kind, plural, accepted=None):
+        names = {"kind": kind, "plural": plural}
+        status = {"acceptedNames": accepted} if accepted else {}
+        return {"metadata": {"name": name}, "spec": {"group": "g", "names": names}, "status": status}
+
+    first = crd("as.g", "A", "as", {"kind": "A", "plural": "as", "singular": "a", "listKind": "AList"})
+    accepted, reason, _ = accept_names(crd("bs.g", "B", "bs"), [first])
+    assert (accepted["plural"], reason) == ("bs", "NoConflicts")
+    _, reason, message = accept_names(crd("cs.g", "A", "cs"), [first])
+    assert (reason, message) == ("ListKindConflict", '"AList" is already in use')
