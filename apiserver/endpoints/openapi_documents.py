@@ -1,0 +1,92 @@
+"""Serves /openapi/v2 and /openapi/v3: built when they are asked for, kept until a custom resource changes."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from apimachinery.errors import NotFound
+from apimachinery.objects.metadata import Obj
+from apimachinery.resources import RESOURCES, Resource, lookup
+from apiserver.endpoints import openapi
+from apiserver.endpoints.exchange import Exchange
+from apiserver.registry.registry import Registry
+
+_JSON = "application/json"
+_WORTH_PACKING = 4096
+
+
+class OpenAPIDocuments:
+    """The documents of one server."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._generation: object = None
+        self._made: dict[str, tuple[bytes, bytes]] = {}
+        self._index: Obj = {}
+
+    def _custom(self) -> list[tuple[Resource, Obj | None]]:
+        schemas: dict[tuple[str, str, str], Obj | None] = {}
+        for crd in self._registry.lister(
+            lookup("customresourcedefinitions.apiextensions.k8s.io").group_resource
+        ).list():
+            spec = crd["spec"]
+            for version in spec.get("versions") or ():
+                schema = (version.get("schema") or {}).get("openAPIV3Schema")
+                schemas[(spec["group"], version["name"], spec["names"]["plural"])] = schema
+        return [
+            (resource, schemas.get((resource.group, resource.version, resource.plural)))
+            for resource in self._registry.custom_resources()
+        ]
+
+    def _refresh(self) -> None:
+        generation = self._registry.generation
+        if generation != self._generation:
+            self._generation = generation
+            self._made.clear()
+            self._index = openapi.openapi_v3_index(RESOURCES, self._custom())
+
+    def answer(self, exchange: Exchange, rest: list[str]) -> web.Response:
+        """Answer `/openapi/…`; `rest` is the path below it.
+
+        Raises:
+            NotFound: for other documents.
+        """
+        self._refresh()
+        if rest == ["v2"]:
+            return self._document(exchange, "v2", lambda: openapi.openapi_v2(RESOURCES, self._custom()))
+        if rest == ["v3"]:
+            return self._document(exchange, "v3", lambda: orjson.dumps(self._index))
+        path = "/".join(rest[1:])
+        linked = self._index["paths"].get(path) if rest[0] == "v3" else None
+        if linked is None or rest[1] not in ("api", "apis"):
+            raise NotFound.path()
+        group, version = ("", rest[2]) if rest[1] == "api" else (rest[2], rest[3])
+        response = self._document(exchange, path, lambda: openapi.openapi_v3(group, version, RESOURCES, self._custom()))
+        wanted = exchange.request.query.get("hash")
+        if wanted and linked["serverRelativeURL"].endswith(f"hash={wanted}"):
+            response.headers["Cache-Control"] = "public, immutable"
+        return response
+
+    def _document(self, exchange: Exchange, key: str, make: Any) -> web.Response:
+        found = self._made.get(key)
+        if found is None:
+            body = make()
+            packed = gzip.compress(body, 1) if len(body) > _WORTH_PACKING else b""
+            found = self._made[key] = (packed or body, body if not packed else b"")
+        kept, plain = found
+        tag = f'"{openapi.openapi_hash(kept)}"'
+        headers = {**exchange.headers(), "ETag": tag, "Vary": "Accept-Encoding, Accept"}
+        if exchange.request.headers.get("If-None-Match") == tag:
+            return web.Response(status=304, headers=headers)
+        if plain:
+            body = plain
+        elif "gzip" in exchange.request.headers.get("Accept-Encoding", ""):
+            body = kept
+            headers["Content-Encoding"] = "gzip"
+        else:
+            body = gzip.decompress(kept)
+        return web.Response(body=body, content_type=_JSON, headers=headers)
