@@ -197,6 +197,15 @@ CLUSTER_ROLES: Final[dict[str, tuple[str, ...]]] = {
         "READ @ resource.k8s.io : devicetaintrules",
         "READ @ scheduling.k8s.io : workloads podgroups",
     ),
+    # Ours, not upstream's: the proxy enforces network policies, DNS runs beside the cluster.
+    "minikube-py:network-policies": (
+        "READ @ networking.k8s.io : networkpolicies",
+        "READ @ core : pods namespaces",
+    ),
+    "minikube-py:cluster-dns": (
+        "READ @ core : services endpoints pods namespaces",
+        "READ @ discovery.k8s.io : endpointslices",
+    ),
 }
 
 # aggregated role -> (its own aggregate-to label or "", label it selects)
@@ -221,6 +230,8 @@ CLUSTER_ROLE_BINDINGS: Final[dict[str, tuple[str, ...]]] = {
     "system:volume-scheduler": ("U system:kube-scheduler",),
     "system:node": (),
     "system:service-account-issuer-discovery": ("G system:serviceaccounts",),
+    "minikube-py:network-policies": ("U system:kube-proxy",),
+    "minikube-py:cluster-dns": ("S kube-system/kube-dns", "U system:kube-dns"),
 }
 
 # namespace -> role -> rules
@@ -239,6 +250,10 @@ ROLES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "system::leader-locking-kube-scheduler": (
             "watch @ core : configmaps",
             "get update @ core : configmaps # kube-scheduler",
+        ),
+        "minikube-py:cluster-dns": (
+            "create get update delete @ core : services",
+            "create get update delete @ discovery.k8s.io : endpointslices",
         ),
     },
     "kube-public": {
@@ -271,6 +286,7 @@ ROLE_BINDINGS: Final[dict[str, dict[str, tuple[str, tuple[str, ...]]]]] = {
         ),
         "system:controller:cloud-provider": ("system:controller:cloud-provider", ("S kube-system/cloud-provider",)),
         "system:controller:token-cleaner": ("system:controller:token-cleaner", ("S kube-system/token-cleaner",)),
+        "minikube-py:cluster-dns": ("minikube-py:cluster-dns", ("S kube-system/kube-dns", "U system:kube-dns")),
     },
     "kube-public": {
         "system:controller:bootstrap-signer": (
