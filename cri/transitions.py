@@ -7,7 +7,7 @@ from cri import events
 from cri.parts import Parts
 from cri.rpc import container_status, pod_sandbox_status
 from cri.runtime import conmon
-from cri.store import EXITED, NOT_READY, RUNNING, Container, Sandbox
+from cri.store import CREATED, EXITED, NOT_READY, RUNNING, Container, Sandbox
 from protocols.cri import api_pb2
 
 _log = get_logger("transitions")
@@ -40,9 +40,11 @@ def publish_container(parts: Parts, kind: api_pb2.ContainerEventType, container:
 
 
 def started(parts: Parts, container: Container) -> None:
-    """A container runs now."""
+    """A container runs now, unless it has ended meanwhile."""
+    if container.state != CREATED:
+        return
     container.state = RUNNING
-    container.started_at = time.time_ns()
+    container.started_at = container.started_at or time.time_ns()
     parts.store.containers.save(container)
     publish_container(parts, events.STARTED, container)
 
@@ -56,9 +58,12 @@ def exited(parts: Parts, container_id: str, code: int, when: int) -> None:
     if container.state == EXITED:
         container.exited.set()
         return
+    if container.started_at:
+        started(parts, container)
     container.state = EXITED
     container.exit_code = code
-    container.finished_at = when or time.time_ns()
+    # The time of the exit file comes from a coarser clock than ours.
+    container.finished_at = max(when or time.time_ns(), container.started_at)
     container.reason = _reason(container, code)
     container.pid = 0
     parts.store.containers.save(container)

@@ -1,6 +1,6 @@
 """ExecSync: a command in a container, its output and exit code; the kubelet's exec probes.
 
-The OCI runtime runs it directly with our pipes (conmon would cost another process). Output beyond 16 MiB per stream is
+The OCI runtime runs it directly with our pipes (conmon would cost another process). Output beyond 16 MiB is
 read and dropped. On time-out the command is killed together with what it started, and the call fails with
 DeadlineExceeded, which the kubelet counts as a failed probe.
 """
@@ -17,7 +17,8 @@ from cri.runtime.exec_process import ExecProcess
 from cri.store import RUNNING, Container
 from protocols.cri import api_pb2
 
-OUTPUT_LIMIT = 16 * 1024 * 1024
+# Of both streams: the kubelet takes no message above 16 MiB, and the rest of it needs some bytes too.
+OUTPUT_LIMIT = 16 * 1024 * 1024 - 64 * 1024
 
 
 def process_file(container: Container, command: list[str], *, terminal: bool) -> pathlib.Path:
@@ -56,8 +57,9 @@ async def exec_sync(parts: Parts, request: api_pb2.ExecSyncRequest) -> api_pb2.E
     line = runtime.exec_command(container.id, str(spec), str(pid_file), terminal=False)
     process = ExecProcess.with_pipes(line, pid_file, stdin=False)
     try:
+        kept = [0]
         async with asyncio.timeout(request.timeout or None):
-            stdout, stderr = await asyncio.gather(_collect(process.stdout), _collect(process.stderr))
+            stdout, stderr = await asyncio.gather(_collect(process.stdout, kept), _collect(process.stderr, kept))
             code = await process.wait()
         if code != 0 and not process.began:
             raise errors.Internal(f"failed to exec in container {container.id}: {_words(stderr)}")
@@ -71,11 +73,15 @@ async def exec_sync(parts: Parts, request: api_pb2.ExecSyncRequest) -> api_pb2.E
     return api_pb2.ExecSyncResponse(stdout=stdout, stderr=stderr, exit_code=code)
 
 
-async def _collect(stream: Descriptor | None) -> bytes:
-    kept = bytearray()
+async def _collect(stream: Descriptor | None, kept: list[int]) -> bytes:
+    """Everything a stream says, as long as what is ``kept`` of both stays within the limit."""
+    output = bytearray()
     while stream is not None and (piece := await stream.read()):
-        kept += piece[: OUTPUT_LIMIT - len(kept)]
-    return bytes(kept)
+        piece = piece[: OUTPUT_LIMIT - kept[0]]
+        if piece:
+            kept[0] += len(piece)
+            output += piece
+    return bytes(output)
 
 
 def _words(stderr: bytes) -> str:

@@ -1,5 +1,7 @@
 """StartContainer."""
 
+import time
+
 from cri import errors, transitions
 from cri.parts import Parts
 from cri.store import CREATED
@@ -13,6 +15,12 @@ async def start_container(parts: Parts, request: api_pb2.StartContainerRequest) 
         state = api_pb2.ContainerState.Name(container.state)
         raise errors.FailedPrecondition(f"container {container.id} is not in created state: {state}")
     handler = parts.handlers.get(container.runtime_handler)
-    await parts.blocking(handler.runtime.start, container.id)
+    # Noted before it runs: its end may be noticed before this call goes on.
+    container.started_at = time.time_ns()
+    try:
+        await parts.blocking(handler.runtime.start, container.id)
+    except BaseException:
+        container.started_at = 0
+        raise
     transitions.started(parts, container)
     return api_pb2.StartContainerResponse()

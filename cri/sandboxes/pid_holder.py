@@ -24,7 +24,8 @@ _NOBODY = 65535
 def start(parts: Parts, handler: Handler, sandbox: Sandbox) -> None:
     """Create and start the holder; sets the sandbox's PID namespace."""
     rootfs = sandbox.directory / "rootfs"
-    (rootfs / "proc").mkdir(parents=True, exist_ok=True)
+    for mount_point in ("proc", "dev"):
+        (rootfs / mount_point).mkdir(parents=True, exist_ok=True)
     program = rootfs / "pause"
     program.write_bytes(pause.executable(parts.host.machine))
     program.chmod(0o555)

@@ -163,9 +163,11 @@ class StreamServer:
         connection = SpdyConnection(reader, writer, accept)
         pump = self._tasks.spawn(_quiet(connection.run()), name="spdy-session")
         try:
-            async with asyncio.timeout(CREATION_TIMEOUT):
-                await complete.wait()
-            await self._run(session, channels, pump, connection)
+            opening = self._tasks.spawn(complete.wait(), name="stream-creation")
+            await asyncio.wait({opening, pump}, timeout=CREATION_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+            opening.cancel()
+            if complete.is_set():
+                await self._run(session, channels, pump, connection)
         finally:
             pump.cancel()
 

@@ -1,0 +1,275 @@
+"""Issue 4, points 1 and 2: containers, their states, logs and exits under conmon."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+
+from protocols.cri import api_pb2 as api
+from tests.cri.live.cri_service import Service, until
+
+pytestmark = pytest.mark.live
+
+
+def test_states_times_and_reasons(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.create("sh", "-c", "exit 3", labels={"a": "b"}, annotations={"c": "d"})
+        status = container.status
+        assert status.state == api.CONTAINER_CREATED
+        assert status.created_at > 0
+        assert status.started_at == status.finished_at == 0
+        container.start()
+        status = container.wait()
+        assert (status.exit_code, status.reason) == (3, "Error")
+        assert status.created_at <= status.started_at <= status.finished_at
+        assert (dict(status.labels), dict(status.annotations)) == ({"a": "b"}, {"c": "d"})
+        assert status.image.image == "localhost/busybox:latest"
+        assert "@sha256:" in status.image_ref
+        assert len(status.image_id) == 64
+        good = pod.start("true").wait()
+        assert (good.exit_code, good.reason) == (0, "Completed")
+
+
+def test_arguments_environment_and_directory_come_from_image_and_container(service: Service) -> None:
+    with service.pod() as pod:
+        envs = [api.KeyValue(key="MINE", value="x y"), api.KeyValue(key="FROM_IMAGE", value="no")]
+        out = pod.output("pwd; echo $FROM_IMAGE $MINE; echo $HOSTNAME", envs=envs)
+        assert out == f"/data\nno x y\n{pod.name}\n"
+        assert pod.output("pwd", working_dir="/tmp") == "/tmp\n"
+        container = pod.create(name="cmd", image="localhost/user:uid")  # the image's own command
+        container.start()
+        container.wait()
+        assert "uid=1002" in container.logs()
+        container = pod.create(name="args", args=["echo", "from args"])  # replace the image's command
+        container.start()
+        container.wait()
+        assert container.logs() == "from args\n"
+        with pytest.raises(grpc.RpcError) as caught:
+            pod.create(name="none", image="localhost/stop:usr1")
+        assert "no command specified" in caught.value.details()
+
+
+def test_a_missing_command_is_named_in_the_error_and_leaves_nothing(service: Service) -> None:
+    with service.pod() as pod:
+        before = set(os.listdir(service.state / "containers"))
+        with pytest.raises(grpc.RpcError) as caught:
+            pod.start("no-such-program")
+        assert "no-such-program" in caught.value.details()
+        if service.handler == "crun":
+            assert set(os.listdir(service.state / "containers")) == before
+
+
+@pytest.mark.parametrize(
+    ("image", "code", "words"),
+    [
+        ("localhost/none:latest", grpc.StatusCode.NOT_FOUND, "localhost/none:latest"),
+        ("localhost/user:missing", grpc.StatusCode.INVALID_ARGUMENT, "nobody-knows"),
+    ],
+)
+def test_a_missing_image_or_user_is_named_and_leaves_nothing(
+    service: Service, image: str, code: grpc.StatusCode, words: str
+) -> None:
+    with service.pod() as pod:
+        before = set(os.listdir(service.state / "containers"))
+        layers = (service.root / "overlay-layers/layers.json").read_text()
+        with pytest.raises(grpc.RpcError) as caught:
+            pod.create("true", image=image)
+        assert caught.value.code() == code
+        assert words in caught.value.details()
+        assert set(os.listdir(service.state / "containers")) == before
+        assert (service.root / "overlay-layers/layers.json").read_text() == layers
+
+
+def test_a_repeated_create_joins_the_first(service: Service) -> None:
+    with service.pod() as pod:
+        found: list[str] = []
+        threads = [
+            threading.Thread(target=lambda: found.append(pod.create("sleep", "9", name="same").id)) for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(found) == 3
+        assert len(set(found)) == 1
+
+
+def test_stop_honours_signal_and_grace(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start("sh", "-c", "trap 'exit 7' TERM; while true; do sleep 0.05; done")
+        time.sleep(0.2)
+        container.stop(5)
+        assert container.status.exit_code == 7
+        stubborn = pod.start("sh", "-c", "trap '' TERM; while true; do sleep 0.05; done")
+        time.sleep(0.2)
+        begun = time.monotonic()
+        stubborn.stop(1)
+        assert 0.9 < time.monotonic() - begun < 3
+        assert stubborn.status.exit_code == 137
+        usr1 = pod.start("sh", "-c", "trap 'exit 9' USR1; while true; do sleep 0.05; done", image="localhost/stop:usr1")
+        time.sleep(0.2)
+        usr1.stop(5)
+        assert usr1.status.exit_code == 9
+        assert usr1.status.stop_signal == api.SIGUSR1
+
+
+def test_a_second_stop_with_less_grace_shortens_the_first(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start("sh", "-c", "trap '' TERM; while true; do sleep 0.05; done")
+        time.sleep(0.2)
+        slow = threading.Thread(target=container.stop, args=(60,))
+        slow.start()
+        time.sleep(0.1)
+        container.stop(0)
+        slow.join(5)
+        assert not slow.is_alive()
+
+
+def test_unknown_objects(service: Service) -> None:
+    runtime = service.runtime
+    runtime.StopContainer(api.StopContainerRequest(container_id="unknown"))
+    runtime.RemoveContainer(api.RemoveContainerRequest(container_id="unknown"))
+    for call in (
+        lambda: runtime.ContainerStatus(api.ContainerStatusRequest(container_id="unknown")),
+        lambda: runtime.StartContainer(api.StartContainerRequest(container_id="unknown")),
+        lambda: runtime.ExecSync(api.ExecSyncRequest(container_id="unknown", cmd=["true"])),
+        lambda: runtime.ContainerStats(api.ContainerStatsRequest(container_id="unknown")),
+    ):
+        with pytest.raises(grpc.RpcError) as caught:
+            call()
+        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_logs_are_in_cri_form_with_partial_lines(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start("sh", "-c", "echo out; echo err >&2; printf half")
+        container.wait()
+        lines = [line.split(" ", 3) for line in container.raw_log().splitlines()]
+        assert sorted((stream, tag, text) for _, stream, tag, text in lines) == [
+            ("stderr", "F", "err"),
+            ("stdout", "F", "out"),
+            ("stdout", "P", "half"),
+        ]
+        assert all("T" in stamp and "." in stamp for stamp, *_ in lines)
+
+
+def test_a_rotated_log_is_reopened(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start("sh", "-c", "while true; do echo tick; sleep 0.05; done")
+        log = Path(container.status.log_path)
+        until(lambda: log.read_text())
+        reopen = api.ReopenContainerLogRequest(container_id=container.id)
+        service.runtime.ReopenContainerLog(reopen)  # not moved: nothing is lost
+        assert log.read_text()
+        moved = log.with_name(log.name + ".1")
+        log.rename(moved)
+        service.runtime.ReopenContainerLog(reopen)
+        assert until(lambda: log.read_text()).split(" ", 3)[3].startswith("tick")
+        container.stop()
+        with pytest.raises(grpc.RpcError):
+            service.runtime.ReopenContainerLog(reopen)
+
+
+def test_exec_sync_returns_output_code_and_obeys_its_time(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start()
+        answer = container.exec("sh", "-c", "echo out; echo err >&2; exit 5")
+        assert (answer.stdout, answer.stderr, answer.exit_code) == (b"out\n", b"err\n", 5)
+        begun = time.monotonic()
+        with pytest.raises(grpc.RpcError) as caught:
+            container.exec("sh", "-c", "sleep 77 & sleep 78", timeout=1)
+        assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert time.monotonic() - begun < 3
+        assert "sleep 7" not in container.shell("ps")
+        with pytest.raises(grpc.RpcError) as caught:
+            container.exec("no-such-program")
+        assert "no-such-program" in caught.value.details()
+        with pytest.raises(grpc.RpcError):
+            container.exec()
+
+
+def test_exec_sync_keeps_what_fits_a_message_and_drops_the_rest(service: Service) -> None:
+    with service.pod() as pod:
+        answer = pod.start().exec("sh", "-c", "head -c 17825792 /dev/zero; exit 2")
+        assert 15 << 20 < len(answer.stdout) < 16 << 20
+        assert answer.exit_code == 2
+
+
+def test_exec_runs_with_the_containers_identity_and_limits(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start(security={"run_as_user": {"value": 1002}, "run_as_group": {"value": 1003}})
+        assert container.shell("id -u; id -g; pwd") == "1002\n1003\n/data\n"
+
+
+def test_an_oom_kill_is_told(service: Service) -> None:
+    with service.pod() as pod:
+        script = "x=a; while true; do x=$x$x; done"
+        container = pod.start("sh", "-c", script, resources={"memory_limit_in_bytes": 15 << 20})
+        status = container.wait(30)
+        assert (status.exit_code, status.reason) == (137, "OOMKilled")
+
+
+def test_limits_are_set_and_updated(service: Service) -> None:
+    with service.pod() as pod:
+        wanted = {"memory_limit_in_bytes": 64 << 20, "cpu_shares": 512, "cpu_quota": 20000, "cpu_period": 100000}
+        container = pod.start(resources=wanted)
+        assert container.status.resources.linux.memory_limit_in_bytes == 64 << 20
+        group = f"{pod.name}/crio-{container.id}"
+        memory = Path(f"/sys/fs/cgroup/memory/{service.name}/{group}/memory.limit_in_bytes")
+        quota = Path(f"/sys/fs/cgroup/cpu/{service.name}/{group}/cpu.cfs_quota_us")
+        assert (int(memory.read_text()), int(quota.read_text())) == (64 << 20, 20000)
+        update = api.UpdateContainerResourcesRequest(
+            container_id=container.id, linux={"memory_limit_in_bytes": 96 << 20, "cpu_quota": 30000}
+        )
+        service.runtime.UpdateContainerResources(update)
+        assert (int(memory.read_text()), int(quota.read_text())) == (96 << 20, 30000)
+        after = container.status.resources.linux
+        assert (after.memory_limit_in_bytes, after.cpu_quota, after.cpu_shares) == (96 << 20, 30000, 512)
+
+
+def test_events_follow_a_containers_life(service: Service) -> None:
+    stream = service.runtime.GetContainerEvents(api.GetEventsRequest(), timeout=30)
+    seen: list[tuple[str, int]] = []
+
+    def listen() -> None:
+        try:
+            for event in stream:
+                seen.append((event.container_id, event.container_event_type))
+        except grpc.RpcError:
+            pass
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    time.sleep(0.3)
+    with service.pod() as pod:
+        container = pod.start("true")
+        container.wait()
+        container.remove()
+    wanted = [
+        (pod.id, api.CONTAINER_CREATED_EVENT),
+        (pod.id, api.CONTAINER_STARTED_EVENT),
+        (container.id, api.CONTAINER_CREATED_EVENT),
+        (container.id, api.CONTAINER_STARTED_EVENT),
+        (container.id, api.CONTAINER_STOPPED_EVENT),
+        (container.id, api.CONTAINER_DELETED_EVENT),
+        (pod.id, api.CONTAINER_STOPPED_EVENT),
+        (pod.id, api.CONTAINER_DELETED_EVENT),
+    ]
+    until(lambda: [e for e in seen if e[0] in (pod.id, container.id)] == wanted)
+    stream.cancel()
+    listener.join(5)
+
+
+def test_checkpoint_without_criu_says_so(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start()
+        with pytest.raises(grpc.RpcError) as caught:
+            service.runtime.CheckpointContainer(
+                api.CheckpointContainerRequest(container_id=container.id, location="/tmp/x.tar")
+            )
+        assert "criu" in caught.value.details()

@@ -1,0 +1,167 @@
+"""Issue 4, point 5."""
+
+from __future__ import annotations
+
+import json
+
+import grpc
+import pytest
+
+from protocols.cri import api_pb2 as api
+from tests.cri.live.cri_service import Service
+
+pytestmark = pytest.mark.live
+DEFAULT = {"profile_type": api.SecurityProfile.RuntimeDefault}
+
+
+@pytest.mark.parametrize(
+    ("image", "security", "expected"),
+    [
+        ("localhost/busybox:latest", {}, "0 0 0"),
+        ("localhost/user:uid", {}, "1002 1003 1003 50000"),
+        ("localhost/user:name", {}, "1002 1003 1003 50000"),
+        ("localhost/user:group", {}, "1002 50000 50000"),
+        ("localhost/busybox:latest", {"run_as_user": {"value": 1002}}, "1002 1003 1003 50000"),
+        ("localhost/busybox:latest", {"run_as_username": "www"}, "1002 1003 1003 50000"),
+        ("localhost/busybox:latest", {"run_as_user": {"value": 4242}}, "4242 0 0"),
+        ("localhost/busybox:latest", {"run_as_user": {"value": 1002}, "run_as_group": {"value": 7}}, "1002 7 7 50000"),
+        (
+            "localhost/busybox:latest",
+            {"run_as_user": {"value": 1002}, "supplemental_groups": [1234]},
+            "1002 1003 1003 1234 50000",
+        ),
+        (
+            "localhost/busybox:latest",
+            {
+                "run_as_user": {"value": 1002},
+                "supplemental_groups": [1234],
+                "supplemental_groups_policy": api.Strict,
+            },
+            "1002 1003 1003 1234",
+        ),
+    ],
+)
+def test_identity(service: Service, image: str, security: dict[str, object], expected: str) -> None:
+    with service.pod() as pod:
+        container = pod.start("sh", "-c", "echo $(id -u) $(id -g) $(id -G)", image=image, security=security)
+        status = container.wait()
+        words = container.logs().split()
+        assert words[:2] == expected.split()[:2]
+        assert sorted(set(words[2:])) == sorted(set(expected.split()[2:]))
+        assert (status.user.linux.uid, status.user.linux.gid) == (int(words[0]), int(words[1]))
+
+
+def test_impossible_identities_are_refused(service: Service) -> None:
+    with service.pod() as pod:
+        for security, words in (
+            ({"run_as_group": {"value": 7}}, "group is specified without user"),
+            ({"run_as_username": "ghost"}, "ghost"),
+        ):
+            with pytest.raises(grpc.RpcError) as caught:
+                pod.create("true", security=security)
+            assert words in caught.value.details()
+
+
+def _capabilities(text: str) -> int:
+    return int(next(line for line in text.splitlines() if line.startswith("CapEff")).split()[1], 16)
+
+
+def test_capabilities_are_added_and_dropped(service: Service) -> None:
+    with service.pod() as pod:
+        script = "cat /proc/self/status"
+        default = _capabilities(pod.output(script))
+        assert default == 0x5FB
+        more = _capabilities(pod.output(script, security={"capabilities": {"add_capabilities": ["NET_ADMIN"]}}))
+        assert more == default | 1 << 12
+        less = {"capabilities": {"drop_capabilities": ["ALL"], "add_capabilities": ["CHOWN"]}}
+        assert _capabilities(pod.output(script, security=less)) == 1
+        own = int(next(x for x in open("/proc/self/status") if x.startswith("CapBnd")).split()[1], 16)
+        assert _capabilities(pod.output(script, security={"capabilities": {"add_capabilities": ["ALL"]}})) == own
+        assert _capabilities(pod.output(script, security={"privileged": True})) == own
+        with pytest.raises(grpc.RpcError):
+            pod.create("true", security={"capabilities": {"add_capabilities": ["NONSENSE"]}})
+
+
+def test_a_privileged_container_sees_devices_and_writes_sys(service: Service) -> None:
+    with service.pod() as pod:
+        out = pod.output("mount | grep ' /sys '; ls /dev", security={"privileged": True})
+        assert "/sys type sysfs (rw" in out
+        ordinary = pod.output("mount | grep ' /sys '; ls /dev")
+        assert "/sys type sysfs (ro" in ordinary
+        assert len(out.split()) > len(ordinary.split())
+
+
+def test_seccomp_profiles(service: Service, tmp_path: object) -> None:
+    with service.pod() as pod:
+        seccomp = "grep Seccomp: /proc/self/status | cut -f 2; unshare -m true 2>&1 || true"
+        default = pod.output(
+            seccomp, security={"seccomp": DEFAULT, "capabilities": {"add_capabilities": ["SYS_CHROOT"]}}
+        )
+        assert default.startswith("2\n")
+        assert "not permitted" in default
+        assert pod.output(seccomp).startswith("0\n")
+        unconfined = {"seccomp": {"profile_type": api.SecurityProfile.Unconfined}}
+        assert pod.output(seccomp, security=unconfined).startswith("0\n")
+        profile = service.directory / "profile.json"
+        rule = {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 13}
+        profile.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}))
+        local = {"seccomp": {"profile_type": api.SecurityProfile.Localhost, "localhost_ref": str(profile)}}
+        assert "Permission denied" in pod.output("mkdir /tmp/x 2>&1", security=local)
+        missing = {"seccomp": {"profile_type": api.SecurityProfile.Localhost, "localhost_ref": "/none.json"}}
+        with pytest.raises(grpc.RpcError) as caught:
+            pod.create("true", security=missing)
+        assert "/none.json" in caught.value.details()
+
+
+def test_a_seccomp_kill_is_the_reason(service: Service) -> None:
+    profile = service.directory / "kill.json"
+    rule = {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_KILL_PROCESS"}
+    profile.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}))
+    local = {"seccomp": {"profile_type": api.SecurityProfile.Localhost, "localhost_ref": str(profile)}}
+    with service.pod() as pod:
+        status = pod.start("mkdir", "/tmp/x", security=local).wait()
+        assert (status.exit_code, status.reason) == (159, "seccomp killed")
+
+
+def test_no_new_privileges_read_only_root_and_paths(service: Service) -> None:
+    with service.pod() as pod:
+        assert pod.output("grep NoNewPrivs /proc/self/status", security={"no_new_privs": True}).split()[1] == "1"
+        assert pod.output("grep NoNewPrivs /proc/self/status").split()[1] == "0"
+        assert "Read-only" in pod.output("touch /x 2>&1", security={"readonly_rootfs": True})
+        masked = {"masked_paths": ["/proc/kcore", "/etc/group"], "readonly_paths": ["/proc/sys"]}
+        out = pod.output("cat /etc/group; echo 1 > /proc/sys/net/ipv4/ip_forward", security=masked)
+        assert "extra" not in out
+        assert "Read-only" in out
+
+
+def test_volumes_stay_writable_under_a_read_only_root(service: Service) -> None:
+    with service.pod() as pod:
+        script = "touch /vol/x && echo fine"
+        assert pod.output(script, image="localhost/stop:usr1", security={"readonly_rootfs": True}) == "fine\n"
+
+
+def test_what_the_host_forbids_is_clamped(service: Service) -> None:
+    with service.pod() as pod:
+        out = pod.output("cat /proc/self/oom_score_adj", resources={"oom_score_adj": -998})
+        own = int(open("/proc/self/oom_score_adj").read())
+        assert int(out) in (-998, own)
+        assert int(pod.output("cat /proc/self/oom_score_adj", resources={"oom_score_adj": 500})) == 500
+
+
+def test_devices(service: Service) -> None:
+    device = api.Device(host_path="/dev/null", container_path="/dev/mine", permissions="rw")
+    with service.pod() as pod:
+        out = pod.output("test -c /dev/mine && echo x > /dev/mine && echo written", devices=[device])
+        assert out == "written\n"
+        with pytest.raises(grpc.RpcError):
+            pod.create("true", devices=[api.Device(host_path="/etc/passwd", container_path="/dev/p", permissions="r")])
+        with pytest.raises(grpc.RpcError):
+            pod.create("true", devices=[api.Device(host_path="/dev/null", container_path="/dev/p", permissions="q")])
+
+
+def test_a_target_container_shares_its_pid_namespace(service: Service) -> None:
+    with service.pod() as pod:
+        target = pod.start("sleep", "4321")
+        options = {"pid": api.TARGET, "target_id": target.id}
+        guest = pod.start(security={"namespace_options": options})
+        assert "sleep 4321" in guest.shell("ps")

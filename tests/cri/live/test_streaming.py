@@ -1,0 +1,170 @@
+"""Issue 4, point 7."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import aiohttp
+import grpc
+import pytest
+
+from protocols import stream_session
+from protocols import websocket_channels as ws
+from protocols.cri import api_pb2 as api
+from tests.cri.live.cri_service import Container, Service, until
+from tests.cri.live.stream_client import SpdyClient
+
+pytestmark = pytest.mark.live
+V4 = "v4.channel.k8s.io"
+
+
+def exec_url(container: Container, *command: str, **streams: bool) -> str:
+    return container.runtime.Exec(api.ExecRequest(container_id=container.id, cmd=command, **streams)).url
+
+
+async def test_exec_over_spdy_carries_all_streams_and_the_code(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start()
+        url = exec_url(container, "sh", "-c", "cat; echo err >&2; exit 7", stdin=True, stdout=True, stderr=True)
+        client = await SpdyClient.open(url, V4)
+        out = await client.run("stdin", "stdout", "stderr", stdin=b"through\n")
+        assert (out["stdout"], out["stderr"]) == (b"through\n", b"err\n")
+        assert stream_session.exit_code(out["error"]) == 7
+
+
+async def test_a_terminal_takes_sizes(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start()
+        url = exec_url(container, "sh", "-c", "sleep 0.3; stty size; tty", stdin=True, stdout=True, tty=True)
+        client = await SpdyClient.open(url, V4)
+        out = await client.run("stdin", "stdout", "resize", resize=b'{"Width":101,"Height":33}')
+        assert out["stdout"] == b"33 101\r\n/dev/pts/0\r\n"
+        assert stream_session.exit_code(out["error"]) == 0
+
+
+async def test_much_output_arrives_whole(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start()
+        url = exec_url(container, "head", "-c", "8388608", "/dev/zero", stdout=True)
+        out = await (await SpdyClient.open(url, V4)).run("stdout")
+        assert len(out["stdout"]) == 8 << 20
+
+
+async def test_urls_are_for_one_use(service: Service) -> None:
+    with service.pod() as pod:
+        url = exec_url(pod.start(), "true", stdout=True)
+        await (await SpdyClient.open(url, V4)).run("stdout")
+        with pytest.raises(ConnectionError):
+            await SpdyClient.open(url, V4)
+        with pytest.raises(ConnectionError):
+            await SpdyClient.open(exec_url(pod.start(), "true", stdout=True), "v9.channel.k8s.io")
+
+
+async def test_a_missing_command_is_told_on_the_error_stream(service: Service) -> None:
+    with service.pod() as pod:
+        url = exec_url(pod.start(), "no-such-program", stdout=True)
+        out = await (await SpdyClient.open(url, V4)).run("stdout")
+        assert b"no-such-program" in out["error"]
+        assert stream_session.exit_code(out["error"]) is None
+
+
+async def test_the_command_dies_with_its_client(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start()
+        client = await SpdyClient.open(exec_url(container, "sleep", "4711", stdout=True), V4)
+        client.stream("error")
+        client.stream("stdout")
+        await client.writer.drain()
+        await asyncio.to_thread(until, lambda: "sleep 4711" in container.shell("ps"))
+        client.writer.close()
+        await asyncio.to_thread(until, lambda: "sleep 4711" not in container.shell("ps"))
+
+
+def test_impossible_streams_are_refused(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start()
+        for streams in ({}, {"tty": True, "stderr": True, "stdout": True}):
+            with pytest.raises(grpc.RpcError) as caught:
+                exec_url(container, "true", **streams)
+            assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        container.stop()
+        with pytest.raises(grpc.RpcError):
+            exec_url(container, "true", stdout=True)
+
+
+@pytest.mark.parametrize("protocol", ws.SUPPORTED)
+async def test_exec_over_websocket_with_half_close(service: Service, protocol: str) -> None:
+    with service.pod() as pod:
+        container = pod.start()
+        command = "cat; exit 9" if protocol == ws.V5 else "head -c 5; exit 9"
+        url = exec_url(container, "sh", "-c", command, stdin=True, stdout=True, stderr=True)
+        out = {ws.STDOUT: b"", ws.STDERR: b"", ws.ERROR: b""}
+        async with aiohttp.ClientSession() as session, session.ws_connect(url, protocols=[protocol]) as socket:
+            assert socket.protocol == protocol
+            await socket.send_bytes(bytes([ws.STDIN]) + b"abcde")
+            if protocol == ws.V5:
+                await socket.send_bytes(bytes([ws.CLOSE_CHANNEL, ws.STDIN]))
+            async for message in socket:
+                if message.data[0] in out:
+                    out[message.data[0]] += message.data[1:]
+        assert out[ws.STDOUT] == b"abcde"
+        assert stream_session.exit_code(out[ws.ERROR]) == 9
+
+
+async def test_attach_sees_what_comes_and_feeds_stdin(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start(
+            "sh", "-c", "echo before; while read x; do echo got $x; done", stdin=True, stdin_once=True
+        )
+        await asyncio.to_thread(until, lambda: "before" in container.logs())
+        request = api.AttachRequest(container_id=container.id, stdin=True, stdout=True, stderr=True)
+        client = await SpdyClient.open(service.runtime.Attach(request).url, V4)
+        out = await client.run("stdin", "stdout", "stderr", stdin=b"one\ntwo\n")
+        assert out["stdout"] == b"got one\ngot two\n"  # nothing is replayed
+        assert container.wait().exit_code == 0
+
+
+async def test_attach_to_a_terminal_resizes_it(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start("sh", "-c", "sleep 0.5; stty size", stdin=True, tty=True)
+        request = api.AttachRequest(container_id=container.id, stdin=True, stdout=True, tty=True)
+        client = await SpdyClient.open(service.runtime.Attach(request).url, V4)
+        out = await client.run("stdin", "stdout", "resize", resize=b'{"Width":90,"Height":20}')
+        assert b"20 90" in out["stdout"]
+
+
+async def test_port_forward_pairs_streams_and_tells_failures(service: Service) -> None:
+    with service.pod() as pod:
+        script = "mkdir /www; echo hello > /www/index.html; exec httpd -f -p 8080 -h /www"
+        container = pod.start("sh", "-c", script)
+        await asyncio.to_thread(until, lambda: ":1F90" in container.shell("cat /proc/net/tcp /proc/net/tcp6"))
+        request = api.PortForwardRequest(pod_sandbox_id=pod.id, port=[8080])
+        client = await SpdyClient.open(service.runtime.PortForward(request).url, "portforward.k8s.io")
+        for number, port in enumerate(("8080", "81", "8080")):
+            headers = {"port": port, "requestid": str(number)}
+            error = client.stream(f"error{number}", streamtype="error", **headers)
+            client.send(error, b"", fin=True)
+            data = client.stream(f"data{number}", streamtype="data", **headers)
+            client.send(data, b"GET / HTTP/1.0\r\n\r\n")
+        await client.receive(lambda c: {"data0", "data1", "data2", "error1"} <= c.finished)
+        assert client.data["data0"].endswith(b"hello\n")
+        assert client.data["data2"].endswith(b"hello\n")
+        assert b"81" in client.data["error1"]
+        client.writer.close()
+
+
+async def test_hostile_clients_end_only_their_own_connection(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start()
+        for junk in (b"\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", os.urandom(200) + b"\r\n\r\n", b"A" * 70000):
+            url = exec_url(container, "true", stdout=True)
+            port = int(url.split(":")[2].split("/")[0])
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(junk)
+            assert b"101" not in (await reader.read(1000)).split(b"\r\n")[0]
+            writer.close()
+            client = await SpdyClient.open(url, V4)
+            client.writer.write(b"\x80\x02" + os.urandom(500))
+            await client.receive(lambda c: c.over)
+        assert container.shell("echo alive") == "alive\n"
