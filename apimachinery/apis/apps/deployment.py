@@ -1,6 +1,9 @@
 """Deployment."""
 
+from apimachinery.apis.apps.workloads import SPEC, same_spec, selector_unchanged, validate_workload
 from apimachinery.apis.core.pod import apply_template_defaults
+from apimachinery.apis.field_rules import Errors, non_negative, one_of, percent_or_number
+from apimachinery.objects.field_path import forbidden, invalid
 from apimachinery.objects.metadata import Obj
 
 
@@ -19,3 +22,36 @@ def apply_defaults(obj: Obj) -> None:
     spec.setdefault("progressDeadlineSeconds", 600)
     apply_template_defaults(spec.get("template"))
     obj.setdefault("status", {})
+
+
+def validate(obj: Obj) -> Errors:
+    """What is wrong with a Deployment."""
+    spec = obj.get("spec") or {}
+    errors = validate_workload(spec)
+    strategy = spec.get("strategy") or {}
+    here = SPEC.child("strategy")
+    errors.extend(one_of(strategy.get("type"), here.child("type"), ("Recreate", "RollingUpdate")))
+    rolling = strategy.get("rollingUpdate")
+    if strategy.get("type") == "Recreate" and rolling is not None:
+        told = "may not be specified when strategy `type` is 'Recreate'"
+        errors.append(forbidden(here.child("rollingUpdate"), told))
+    elif rolling:
+        where = here.child("rollingUpdate")
+        for field in ("maxUnavailable", "maxSurge"):
+            errors.extend(percent_or_number(rolling.get(field), where.child(field)))
+        if rolling.get("maxUnavailable") in (0, "0%") and rolling.get("maxSurge") in (0, "0%"):
+            told = "may not be 0 when `maxSurge` is 0"
+            errors.append(invalid(where.child("maxUnavailable"), rolling["maxUnavailable"], told))
+    deadline = spec.get("progressDeadlineSeconds")
+    errors.extend(non_negative(deadline, SPEC.child("progressDeadlineSeconds")))
+    if deadline is not None and deadline <= (spec.get("minReadySeconds") or 0):
+        told = "must be greater than minReadySeconds"
+        errors.append(invalid(SPEC.child("progressDeadlineSeconds"), deadline, told))
+    return errors
+
+
+def validate_update(new: Obj, old: Obj) -> Errors:
+    """What is wrong with a Deployment that replaces another."""
+    if same_spec(new, old):
+        return []
+    return [*validate(new), *selector_unchanged(new, old)]

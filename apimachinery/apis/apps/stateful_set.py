@@ -1,7 +1,10 @@
 """StatefulSet."""
 
+from apimachinery.apis.apps.workloads import SPEC, same_spec, validate_workload
 from apimachinery.apis.core import persistent_volume_claim
 from apimachinery.apis.core.pod import apply_template_defaults
+from apimachinery.apis.field_rules import Errors, non_negative, one_of
+from apimachinery.objects.field_path import forbidden, invalid
 from apimachinery.objects.metadata import Obj
 
 
@@ -28,3 +31,52 @@ def apply_defaults(obj: Obj) -> None:
         persistent_volume_claim.apply_defaults(claim)
     apply_template_defaults(spec.get("template"))
     obj["status"] = {"replicas": 0, "availableReplicas": 0, **(obj.get("status") or {})}
+
+
+_UPDATABLE = frozenset(
+    (
+        "replicas",
+        "template",
+        "updateStrategy",
+        "minReadySeconds",
+        "ordinals",
+        "persistentVolumeClaimRetentionPolicy",
+        "revisionHistoryLimit",
+    )
+)
+_REFUSED = (
+    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
+    "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
+)
+
+
+def validate(obj: Obj) -> Errors:
+    """What is wrong with a StatefulSet."""
+    spec = obj.get("spec") or {}
+    errors = one_of(spec.get("podManagementPolicy"), SPEC.child("podManagementPolicy"), ("OrderedReady", "Parallel"))
+    strategy = spec.get("updateStrategy") or {}
+    here = SPEC.child("updateStrategy")
+    errors.extend(one_of(strategy.get("type"), here.child("type"), ("OnDelete", "RollingUpdate")))
+    rolling = strategy.get("rollingUpdate")
+    if strategy.get("type") == "OnDelete" and rolling is not None:
+        told = "only allowed for updateStrategy 'RollingUpdate'"
+        errors.append(invalid(here.child("rollingUpdate"), rolling, told))
+    elif rolling:
+        errors.extend(non_negative(rolling.get("partition"), here.child("rollingUpdate", "partition")))
+    retention = spec.get("persistentVolumeClaimRetentionPolicy") or {}
+    for field in ("whenDeleted", "whenScaled"):
+        where = SPEC.child("persistentVolumeClaimRetentionPolicy", field)
+        errors.extend(one_of(retention.get(field), where, ("Delete", "Retain")))
+    errors.extend(non_negative((spec.get("ordinals") or {}).get("start"), SPEC.child("ordinals", "start")))
+    return [*errors, *validate_workload(spec)]
+
+
+def validate_update(new: Obj, old: Obj) -> Errors:
+    """What is wrong with a StatefulSet that replaces another: little may change."""
+    if same_spec(new, old):
+        return []
+    errors = validate(new)
+    after, before = new.get("spec") or {}, old.get("spec") or {}
+    if any(after.get(field) != before.get(field) for field in {*after, *before} - _UPDATABLE):
+        errors.append(forbidden(SPEC, _REFUSED))
+    return errors

@@ -1,7 +1,10 @@
 """ReplicationController."""
 
-from apimachinery.apis.core.pod import apply_template_defaults
+from apimachinery.apis.core.pod import apply_template_defaults, validate_template
+from apimachinery.apis.field_rules import Errors, non_negative
+from apimachinery.objects.field_path import FieldPath, invalid, required
 from apimachinery.objects.metadata import Obj
+from apimachinery.objects.selectors import from_map
 
 
 def apply_defaults(obj: Obj) -> None:
@@ -17,3 +20,29 @@ def apply_defaults(obj: Obj) -> None:
     spec.setdefault("replicas", 1)
     apply_template_defaults(template)
     obj.setdefault("status", {"replicas": 0})
+
+
+_SPEC = FieldPath("spec")
+
+
+def validate(obj: Obj) -> Errors:
+    """What is wrong with a ReplicationController."""
+    spec = obj.get("spec") or {}
+    errors: Errors = []
+    for field in ("replicas", "minReadySeconds"):
+        errors.extend(non_negative(spec.get(field), _SPEC.child(field)))
+    selector, template = spec.get("selector"), spec.get("template")
+    if not selector:
+        errors.append(required(_SPEC.child("selector")))
+    elif template is not None:
+        labels = (template.get("metadata") or {}).get("labels") or {}
+        if not from_map(selector).matches(labels):
+            told = "`selector` does not match template `labels`"
+            errors.append(invalid(_SPEC.child("template", "metadata", "labels"), labels, told))
+    errors.extend(validate_template(template, _SPEC.child("template"), restart_policies=("Always",)))
+    return errors
+
+
+def validate_update(new: Obj, old: Obj) -> Errors:
+    """What is wrong with a ReplicationController that replaces another."""
+    return [] if new.get("spec") == old.get("spec") else validate(new)
