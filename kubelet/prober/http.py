@@ -6,6 +6,8 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 
+from kubelet.prober import tcp
+
 Obj = dict[str, Any]
 
 BODY_LIMIT = 10 * 1024
@@ -87,9 +89,7 @@ async def fetch(request: Request, timeout: float) -> tuple[int, str]:
             f'Get "{request.url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
         ) from error
     except aiohttp.ClientConnectorError as error:
-        number = error.os_error.strerror or str(error.os_error)
-        raise HTTPProbeError(
-            f'Get "{request.url}": dial tcp {error.host}:{error.port}: connect: {number.lower()}'
-        ) from error
+        why = tcp.reason(error.os_error)
+        raise HTTPProbeError(f'Get "{request.url}": dial tcp {error.host}:{error.port}: connect: {why}') from error
     except (aiohttp.ClientError, OSError) as error:
         raise HTTPProbeError(f'Get "{request.url}": {str(error) or type(error).__name__}') from error
