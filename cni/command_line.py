@@ -78,10 +78,13 @@ def _run(words: list[str]) -> int:
 
 _SCRIPT = """#!{python} -ISEB
 # The CNI plugin {kind} of minikube-py: written by `minikube-py cni install`.
+import os
 import sys
 sys.path.insert(0, {tree!r})
 from cni import skel
-raise SystemExit(skel.main({kind!r}))
+status = skel.main({kind!r})
+sys.stderr.flush()
+os._exit(status)  # taking the interpreter down in order would cost two milliseconds more
 """
 _DHCP_SCRIPT = _SCRIPT.replace(
     "from cni import skel",
