@@ -175,16 +175,18 @@ class Server:
     # -- parts -----------------------------------------------------------------------------------------------------
 
     def _aggregator(self) -> Any:
-        from apiserver.pending import Aggregator
+        from apiserver.aggregator.proxy import Aggregator
 
         return Aggregator(self._options, self.registry.lister, self.loopback)
 
     async def _establish(self, tasks: Tasks, aggregator: Any) -> None:
+        from apiserver.aggregator.availability import Availability
         from apiserver.apiextensions.establish import Establisher
 
+        availability = Availability(self._options, self.registry.lister, self.loopback, aggregator)
         establisher = Establisher(self.registry, self.registry.lister, self.loopback)
         tasks.spawn(establisher.run, name="custom resources", restart=True)
-        tasks.spawn(aggregator.run, name="extension servers", restart=True)
+        tasks.spawn(availability.run, name="extension servers", restart=True)
 
     async def _bootstrap(self) -> None:
         await ensure_bootstrap(self.loopback)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,13 +9,14 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from apimachinery.errors import MethodNotAllowed, NotAcceptable, NotFound
+from apimachinery.errors import MethodNotAllowed, NotFound
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import RESOURCES, Resource
-from apiserver.endpoints import discovery, openapi
+from apiserver.endpoints import discovery
 from apiserver.endpoints.exchange import Exchange, Services
 from apiserver.endpoints.health import Health, version
-from apiserver.endpoints.negotiation import accepted, discovery_version
+from apiserver.endpoints.negotiation import discovery_version
+from apiserver.endpoints.openapi_documents import OpenAPIDocuments
 from apiserver.metrics import Metrics
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -75,8 +75,6 @@ class Documents:
             return self._openapi.answer(exchange, rest)
         if first in ("livez", "readyz", "healthz"):
             return self._health.answer(exchange)
-        if first == "openapi" and rest:
-            return await self._openapi(exchange, rest)
         if path in self._openid:
             content_type, body = self._openid[path]
             return exchange.answer(body, content_type=content_type)
@@ -128,55 +126,6 @@ class Documents:
                     return {"kind": "APIGroup", "apiVersion": "v1", **group}
         elif len(rest) == 2 and any((one.group, one.version) == (rest[0], rest[1]) for one in resources):
             return discovery.api_resource_list(rest[0], rest[1], resources)
-        raise NotFound.path()
-
-    # -- OpenAPI ---------------------------------------------------------------------------------------------------
-
-    def _custom(self) -> list[tuple[Resource, Obj | None]]:
-        lister = self._services.registry.lister("customresourcedefinitions.apiextensions.k8s.io")
-        found: list[tuple[Resource, Obj | None]] = []
-        for resource in self._services.registry.custom_resources():
-            definition = lister.get(None, f"{resource.plural}.{resource.group}") or {}
-            for version in (definition.get("spec") or {}).get("versions") or []:
-                if version.get("name") == resource.version:
-                    found.append((resource, (version.get("schema") or {}).get("openAPIV3Schema")))
-        return found
-
-    async def _openapi(self, exchange: Exchange, rest: list[str]) -> web.Response:
-        """Answer /openapi/v2, /openapi/v3 and its parts; made when first asked for, away from the loop."""
-        accept = exchange.request.headers.get("Accept", "")
-        if accept and accepted(accept) is None:
-            raise NotAcceptable("only the following media types are accepted: application/json")
-        key = ("openapi/" + "/".join(rest), "")
-        state: object = (self._services.registry.generation, self._definitions_version())
-        found = self._made.get(key)
-        if found is None or found[0] != state:
-            body = await asyncio.to_thread(self._openapi_document, rest)
-            found = self._made[key] = (state, body, f'"{openapi.openapi_hash(body)}"')
-        response = tagged(exchange, found[1], found[2], "application/json")
-        wanted = exchange.info.first("hash")
-        if wanted and wanted == found[2].strip('"'):
-            response.headers["Cache-Control"] = "public, immutable"
-        return response
-
-    def _definitions_version(self) -> int:
-        """Return what changes when a CRD's schema does."""
-        entries = self._services.registry.store("customresourcedefinitions.apiextensions.k8s.io").cache.entries
-        return max((entry.revision for entry in entries.values()), default=0)
-
-    def _openapi_document(self, rest: list[str]) -> bytes:
-        custom = self._custom()
-        if rest == ["v2"]:
-            return openapi.openapi_v2(RESOURCES, custom)
-        if rest == ["v3"]:
-            return orjson.dumps(openapi.openapi_v3_index(RESOURCES, custom)) + b"\n"
-        if rest[0] == "v3":
-            pairs = {(one.group, one.version) for one in self._resources()}
-            group, version = ("", rest[2]) if rest[1:2] == ["api"] and len(rest) == 3 else ("", "")
-            if rest[1:2] == ["apis"] and len(rest) == 4:
-                group, version = rest[2], rest[3]
-            if (group, version) in pairs:
-                return openapi.openapi_v3(group, version, RESOURCES, custom)
         raise NotFound.path()
 
     def _index(self, exchange: Exchange) -> web.Response:

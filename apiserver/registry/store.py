@@ -144,10 +144,8 @@ class Store:
         strategy, resource = self.strategy, self.resource
         self._start_metadata(obj, call)
         strategy.apply_defaults(obj)
-        obj = await admit.mutate(obj, None, create=True) or obj
-        strategy.prepare_create(obj, call)
-        strategy.apply_defaults(obj)
-        call.name = obj["metadata"].get("name", "")
+        if "status" in strategy.subresources and not strategy.keeps_status:
+            obj.pop("status", None)
         if call.manager:
             obj = track(
                 None,
@@ -158,6 +156,11 @@ class Store:
                 schema=strategy.schema,
                 now=call.now,
             )
+        # What admission puts in belongs to nobody: managed fields are found before it.
+        obj = await admit.mutate(obj, None, create=True) or obj
+        strategy.prepare_create(obj, call)
+        strategy.apply_defaults(obj)
+        call.name = obj["metadata"].get("name", "")
         errors = strategy.validate_create(obj, call)
         if errors:
             raise Invalid.of(resource.kind, resource.group, call.name, errors)
@@ -244,9 +247,7 @@ class Store:
             raise Invalid.of(self.resource.kind, self.resource.group, call.name, errors)
         self._carry_metadata(new, old, call)
         strategy.apply_defaults(new)
-        new = await admit.mutate(new, old, create=False) or new
         self._prepare_update(new, old, call)
-        strategy.apply_defaults(new)
         if tracked:
             new = track(
                 old,
@@ -257,6 +258,9 @@ class Store:
                 schema=strategy.schema,
                 now=call.now,
             )
+        new = await admit.mutate(new, old, create=False) or new
+        self._prepare_update(new, old, call)
+        strategy.apply_defaults(new)
         self._validate_update(new, old, call)
         await admit.validate(new, old, create=False)
         if new == old:

@@ -116,6 +116,7 @@ class Strategy:
         create_on_update: a PUT to a missing object creates it.
         unconditional_update: a PUT without resourceVersion overwrites.
         columns: CRD printer columns, None for the built-in printer.
+        keeps_status: a create may bring a status (Nodes).
         named_items: list items carry apiVersion and kind (custom resources).
         scale: the CRD's scale subresource (specReplicasPath, …).
         returns_object: DELETE answers with the object instead of a Status.
@@ -143,6 +144,7 @@ class Strategy:
     create_on_update: bool = False
     unconditional_update: bool = True
     columns: Any = None
+    keeps_status: bool = False
     named_items: bool = False
     scale: Any = None
     returns_object: bool = False

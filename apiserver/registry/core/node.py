@@ -21,4 +21,4 @@ def _status(new: Obj, old: Obj, call: Call) -> None:
 
 def strategy(base: Strategy) -> Strategy:
     """Return the strategy of nodes."""
-    return replace(base, prepare_create=_create, prepare_update=generic.keep_status)
+    return replace(base, keeps_status=True, prepare_create=_create, prepare_update=generic.keep_status)
