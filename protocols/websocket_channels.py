@@ -1,7 +1,7 @@
 """WebSocket frames (RFC 6455) and Kubernetes' channel protocols over them. Pure.
 
 ``v4.channel.k8s.io`` and ``v5.channel.k8s.io``: each binary message begins with the number of its channel. Version 5
-adds channel 255, whose one byte names a channel that the sender has finished with (half-close).
+adds channel 255, by which the client (never the server) names a channel that it has finished with (half-close).
 """
 
 import base64

@@ -8,6 +8,7 @@ directories without a record, which ``recover`` removes. Everything here blocks;
 
 import contextlib
 import os
+import pathlib
 import random
 import shutil
 import stat
@@ -44,14 +45,19 @@ class ContainerLayers:
         """Make the store's directories, and bind its home on itself.
 
         podman and buildah bind ``overlay/`` on itself at their first call; a container mounted before that would be
-        shadowed by it, so we do it first.
+        shadowed by it, so we do it first, and see to it again at each mount.
         """
         for path in ("overlay/l", "overlay-layers", "overlay-images", "overlay-containers"):
             (self._store.root / path).mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in ("overlay-layers", "overlay-containers", "overlay-locks"):
             (self._store.runroot / path).mkdir(parents=True, exist_ok=True, mode=0o700)
-        home = str(self._home)
-        if not any(m.path == home for m in mounts.mountinfo()):
+        with self._store.locks.exclusive(self._storage_lock):
+            self._hold_home()
+
+    def _hold_home(self) -> None:
+        """Make the home a mount point. Another tool that found nothing mounted may have undone that since last time."""
+        if _mount_id(self._home) == _mount_id(self._store.root):
+            home = str(self._home)
             mounts.bind(home, home)
             mounts.make_private(home)
 
@@ -106,6 +112,7 @@ class ContainerLayers:
         prefix = str(home)
         options = _overlay_options(prefix + "/", lower, layer_id)
         with self._store.locks.exclusive(self._storage_lock, self._layers.lock, self._mounted.lock):
+            self._hold_home()
             if len(options) < _PAGE:
                 mounts.mount("overlay", str(merged), "overlay", 0, options)
             else:
@@ -205,6 +212,18 @@ class ContainerLayers:
         with contextlib.suppress(OSError):
             link = (self._home / layer_id / "link").read_text().strip()
             (self._home / "l" / link).unlink()
+
+
+def _mount_id(path: pathlib.Path) -> str:
+    """Which mount a directory is on: cheaper than searching the mount table, which grows with the containers."""
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        for line in pathlib.Path(f"/proc/self/fdinfo/{descriptor}").read_text().splitlines():
+            if line.startswith("mnt_id:"):
+                return line.split()[1]
+    finally:
+        os.close(descriptor)
+    return ""
 
 
 def _layer_record(layer_id: str, image: Image, created: str) -> Record:

@@ -34,8 +34,8 @@ class WebSocketConnection:
             await self._write(ws.frame(ws.BINARY, prefix + data))
 
         async def finish() -> None:
-            if self._half_close:
-                await self._write(ws.frame(ws.BINARY, bytes([ws.CLOSE_CHANNEL, number])))
+            # Only clients half-close in version 5; its clients complain of an unknown channel otherwise.
+            return
 
         return Channel(name, send, finish)
 

@@ -162,14 +162,14 @@ def test_a_rotated_log_is_reopened(service: Service) -> None:
     with service.pod() as pod:
         container = pod.start("sh", "-c", "while true; do echo tick; sleep 0.05; done")
         log = Path(container.status.log_path)
-        until(lambda: log.read_text())
+        until(log.read_text)
         reopen = api.ReopenContainerLogRequest(container_id=container.id)
         service.runtime.ReopenContainerLog(reopen)  # not moved: nothing is lost
         assert log.read_text()
         moved = log.with_name(log.name + ".1")
         log.rename(moved)
         service.runtime.ReopenContainerLog(reopen)
-        assert until(lambda: log.read_text()).split(" ", 3)[3].startswith("tick")
+        assert until(log.read_text).split(" ", 3)[3].startswith("tick")
         container.stop()
         with pytest.raises(grpc.RpcError):
             service.runtime.ReopenContainerLog(reopen)

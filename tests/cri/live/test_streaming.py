@@ -106,6 +106,7 @@ async def test_exec_over_websocket_with_half_close(service: Service, protocol: s
             if protocol == ws.V5:
                 await socket.send_bytes(bytes([ws.CLOSE_CHANNEL, ws.STDIN]))
             async for message in socket:
+                assert message.data[0] != ws.CLOSE_CHANNEL  # that is for clients only
                 if message.data[0] in out:
                     out[message.data[0]] += message.data[1:]
         assert out[ws.STDOUT] == b"abcde"
