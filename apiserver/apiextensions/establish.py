@@ -15,13 +15,14 @@ from dataclasses import replace
 from typing import Any
 
 from apimachinery.errors import APIError, Conflict, NotFound
-from apimachinery.objects.field_path import FieldError, FieldPath
+from apimachinery.objects.field_path import FieldError
 from apimachinery.objects.metadata import Obj
 from apimachinery.objects.times import now_rfc3339
 from apimachinery.resources import Resource
 from apiserver.admission.cel import CompileError
 from apiserver.admission.webhook_client import WebhookClient
 from apiserver.apiextensions import crd as definitions
+from apiserver.apiextensions import definition_validation
 from apiserver.apiextensions.conversion import converter
 from apiserver.apiextensions.handler import VersionHandler
 from apiserver.registry.registry import Registry
@@ -62,11 +63,13 @@ class Establisher:
             }
 
         def check_create(obj: Obj, call: Call) -> list[FieldError]:
-            return validate_create(obj, call) or _rule_problems(obj)
+            return validate_create(obj, call) + definition_validation.validate_create(obj)
 
         def check_update(new: Obj, old: Obj, call: Call) -> list[FieldError]:
             found = validate_update(new, old, call)
-            return found or ([] if new.get("spec") == old.get("spec") else _rule_problems(new))
+            return found + (
+                [] if new.get("spec") == old.get("spec") else definition_validation.validate_update(new, old)
+            )
 
         def hold(obj: Obj, call: Call) -> None:
             if before.before_delete is not None:
@@ -204,16 +207,3 @@ class Establisher:
                 continue
         left = (await self._client.list(resource)).get("items") or []
         return len(left)
-
-
-def _rule_problems(crd: Obj) -> list[FieldError]:
-    """Return the CEL rules of a CRD that don't compile."""
-    from apiserver.apiextensions.cel_rules import compile_problems
-
-    out: list[FieldError] = []
-    versions = FieldPath("spec").child("versions")
-    for position, version in enumerate((crd.get("spec") or {}).get("versions") or ()):
-        schema = (version.get("schema") or {}).get("openAPIV3Schema")
-        if schema and "x-kubernetes-validations" in json.dumps(schema):
-            out += compile_problems(schema, versions.index(position).child("schema", "openAPIV3Schema"))
-    return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from apimachinery.apis.object_meta import validate_annotations, validate_labels
 from apimachinery.errors import BadRequest, MethodNotAllowed
 from apimachinery.objects import field_path, names
 from apimachinery.objects.field_path import FieldError, FieldPath
@@ -30,14 +31,8 @@ def metadata_problems(obj: Obj) -> list[FieldError]:
         out.append(field_path.required(_META.child("name"), "name or generateName is required"))
     else:
         out += [field_path.invalid(_META.child("name"), name, p) for p in names.dns1123_subdomain_problems(name)]
-    labels = _META.child("labels")
-    for key, value in (meta.get("labels") or {}).items():
-        out += [field_path.invalid(labels, key, problem) for problem in names.qualified_name_problems(key)]
-        out += [field_path.invalid(labels, value, problem) for problem in names.label_value_problems(value)]
-    annotations = _META.child("annotations")
-    for key in meta.get("annotations") or {}:
-        problems = names.qualified_name_problems(key.lower())
-        out += [field_path.invalid(annotations, key, problem) for problem in problems]
+    out += validate_labels(meta.get("labels") or {}, _META.child("labels"))
+    out += validate_annotations(meta.get("annotations") or {}, _META.child("annotations"))
     return out
 
 

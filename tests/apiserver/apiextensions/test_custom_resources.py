@@ -2,6 +2,8 @@ import time
 
 import pytest
 
+from tests.apiserver.extension_server import ExtensionServer
+
 pytestmark = pytest.mark.live
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -124,3 +126,53 @@ def test_cel_rules_hold_on_create_and_update(api, ns):
     status, answer = api.json("POST", CRDS, definition)
     assert status == 422
     assert "compilation failed" in answer["message"]
+
+
+def convert(method, path, body, headers):
+    request = body["request"]
+    converted = []
+    for obj in request["objects"]:
+        obj = dict(obj, apiVersion=request["desiredAPIVersion"])
+        spec = dict(obj["spec"])
+        if request["desiredAPIVersion"].endswith("/v2"):
+            spec["host"], _, spec["port"] = spec.pop("hostPort").partition(":")
+        else:
+            spec["hostPort"] = f"{spec.pop('host')}:{spec.pop('port')}"
+        converted.append({**obj, "spec": spec})
+    response = {"uid": request["uid"], "result": {"status": "Success"}, "convertedObjects": converted}
+    return 200, {"kind": "ConversionReview", "apiVersion": "apiextensions.k8s.io/v1", "response": response}
+
+
+def test_conversion_by_webhook(api, ns, tmp_path):
+    server = ExtensionServer(tmp_path, "converter", convert)
+    server.publish(api)
+    service = {"namespace": "default", "name": "converter", "path": "/convert", "port": 443}
+    webhook = {
+        "clientConfig": {"service": service, "caBundle": server.bundle},
+        "conversionReviewVersions": ["v1"],
+    }
+    text = {"type": "string"}
+    first = version("v1", properties={"hostPort": text}, selectableFields=[{"jsonPath": ".spec.hostPort"}])
+    second = version("v2", storage=False, properties={"host": text, "port": text})
+    second["selectableFields"] = [{"jsonPath": ".spec.host"}]
+    definition = crd("ends", first, second, conversion={"strategy": "Webhook", "webhook": webhook})
+    path = establish(api, definition)
+    base = ns.replace("/api/v1", "/apis/stable.example.com/{}") + "/ends"
+    assert api.json("POST", base.format("v1"), custom("Ends", "a", {"hostPort": "h1:80"}))[0] == 201
+    made = api.json("POST", base.format("v2"), custom("Ends", "b", {"host": "h2", "port": "81"}, "v2"))
+    assert made[0] == 201, made
+    assert made[1]["spec"] == {"host": "h2", "port": "81"}
+    assert [item["spec"] for item in api.json("GET", base.format("v1"))[1]["items"]] == [
+        {"hostPort": "h1:80"},
+        {"hostPort": "h2:81"},
+    ]
+    found = api.json("GET", base.format("v2") + "?fieldSelector=spec.host%3Dh2")[1]["items"]
+    assert [item["metadata"]["name"] for item in found] == ["b"]
+    with api.watch(base.format("v2") + "?watch=1&resourceVersion=0&fieldSelector=spec.host%3Dh1") as watch:
+        kind, obj = watch.next()
+        assert (kind, obj["apiVersion"], obj["spec"]["port"]) == ("ADDED", "stable.example.com/v2", "80")
+        merge = "application/merge-patch+json"
+        assert api.json("PATCH", base.format("v1") + "/a", {"spec": {"hostPort": "h3:80"}}, merge)[0] == 200
+        assert watch.next()[0] == "DELETED"
+    api.json("DELETE", path)
+    server.close()
