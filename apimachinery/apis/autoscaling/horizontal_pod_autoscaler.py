@@ -3,6 +3,8 @@
 import copy
 from typing import Any
 
+from apimachinery.apis.field_rules import Errors
+from apimachinery.objects.field_path import FieldPath, invalid, required
 from apimachinery.objects.metadata import Obj
 
 _CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}
@@ -32,3 +34,27 @@ def apply_defaults(obj: Obj) -> None:
         obj["status"] = {"desiredReplicas": 0, "currentMetrics": None, **(obj.get("status") or {})}
     else:
         obj["status"] = {"currentReplicas": 0, "desiredReplicas": 0, **(obj.get("status") or {})}
+
+
+_SPEC = FieldPath("spec")
+
+
+def validate(obj: Obj) -> Errors:
+    """What is wrong with an autoscaler."""
+    spec = obj.get("spec") or {}
+    errors: Errors = []
+    least, most = spec.get("minReplicas"), spec.get("maxReplicas") or 0
+    if least is not None and least < 1:
+        errors.append(invalid(_SPEC.child("minReplicas"), least, "must be greater than or equal to 1"))
+    if most < 1:
+        errors.append(invalid(_SPEC.child("maxReplicas"), most, "must be greater than 0"))
+    if least is not None and most < least:
+        errors.append(invalid(_SPEC.child("maxReplicas"), most, "must be greater than or equal to `minReplicas`"))
+    target = spec.get("scaleTargetRef") or {}
+    errors.extend(required(_SPEC.child("scaleTargetRef", field)) for field in ("kind", "name") if not target.get(field))
+    return errors
+
+
+def validate_update(new: Obj, old: Obj) -> Errors:
+    """What is wrong with an autoscaler that replaces another."""
+    return [] if new.get("spec") == old.get("spec") else validate(new)

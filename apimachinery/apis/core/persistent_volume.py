@@ -1,6 +1,8 @@
 """PersistentVolume."""
 
 from apimachinery.apis.core import volume
+from apimachinery.apis.field_rules import Errors, one_of, optional_one_of, quantity
+from apimachinery.objects.field_path import FieldPath, forbidden, not_supported, required
 from apimachinery.objects.metadata import Obj
 
 
@@ -15,3 +17,81 @@ def apply_defaults(obj: Obj) -> None:
             volume.apply_defaults({field: spec[field]})
     if not obj.setdefault("status", {}).get("phase"):
         obj["status"]["phase"] = "Pending"
+
+
+_SPEC = FieldPath("spec")
+MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+_NOT_SOURCES = frozenset(
+    (
+        "accessModes",
+        "capacity",
+        "claimRef",
+        "mountOptions",
+        "nodeAffinity",
+        "persistentVolumeReclaimPolicy",
+        "storageClassName",
+        "volumeAttributesClassName",
+        "volumeMode",
+    )
+)
+
+
+def access_modes(modes: list[str], path: FieldPath) -> Errors:
+    """What is wrong with access modes."""
+    if not modes:
+        return [required(path)]
+    errors = [not_supported(path, mode, MODES) for mode in modes if mode not in MODES]
+    if "ReadWriteOncePod" in modes and len(modes) > 1:
+        errors.append(forbidden(path, "may not use ReadWriteOncePod with other access modes"))
+    return errors
+
+
+def _sources(spec: Obj) -> Obj:
+    return {field: value for field, value in spec.items() if field not in _NOT_SOURCES}
+
+
+def validate(obj: Obj) -> Errors:
+    """What is wrong with a PersistentVolume."""
+    spec = obj.get("spec") or {}
+    errors = access_modes(spec.get("accessModes") or [], _SPEC.child("accessModes"))
+    capacity = spec.get("capacity") or {}
+    if not capacity:
+        errors.append(required(_SPEC.child("capacity")))
+    elif set(capacity) != {"storage"}:
+        errors.append(not_supported(_SPEC.child("capacity"), capacity, ("storage",)))
+    else:
+        errors.extend(quantity(capacity["storage"], _SPEC.child("capacity").key("storage")))
+    errors.extend(
+        one_of(
+            spec.get("persistentVolumeReclaimPolicy"),
+            _SPEC.child("persistentVolumeReclaimPolicy"),
+            ("Delete", "Recycle", "Retain"),
+        )
+    )
+    errors.extend(optional_one_of(spec.get("volumeMode"), _SPEC.child("volumeMode"), ("Block", "Filesystem")))
+    given = list(_sources(spec))
+    if not given:
+        errors.append(required(_SPEC, "must specify a volume type"))
+    errors.extend(forbidden(_SPEC.child(kind), "may not specify more than 1 volume type") for kind in given[1:])
+    if "hostPath" in spec:
+        errors.extend(volume.validate_sources({"hostPath": spec["hostPath"]}, _SPEC))
+    if "local" in spec:
+        if not spec["local"].get("path"):
+            errors.append(required(_SPEC.child("local", "path")))
+        if not spec.get("nodeAffinity"):
+            errors.append(required(_SPEC.child("nodeAffinity"), "Local volume requires node affinity"))
+    return errors
+
+
+def validate_update(new: Obj, old: Obj) -> Errors:
+    """What is wrong with a PersistentVolume that replaces another: its source stays."""
+    after, before = new.get("spec") or {}, old.get("spec") or {}
+    if after == before:
+        return []
+    errors = validate(new)
+    if _sources(after) != _sources(before):
+        told = "spec.persistentvolumesource is immutable after creation"
+        errors.append(forbidden(_SPEC.child("persistentvolumesource"), told))
+    if after.get("volumeMode") != before.get("volumeMode"):
+        errors.append(forbidden(_SPEC.child("volumeMode"), "field is immutable"))
+    return errors

@@ -1,5 +1,7 @@
 """NetworkPolicy."""
 
+from apimachinery.apis.field_rules import Errors, cidr, label_selector, optional_one_of, port_or_name
+from apimachinery.objects.field_path import FieldPath, forbidden, not_supported, required
 from apimachinery.objects.metadata import Obj
 
 
@@ -12,3 +14,50 @@ def apply_defaults(obj: Obj) -> None:
     for rule in (*(spec.get("ingress") or ()), *(spec.get("egress") or ())):
         for port in rule.get("ports") or ():
             port.setdefault("protocol", "TCP")
+
+
+_SPEC = FieldPath("spec")
+
+
+def validate(obj: Obj) -> Errors:
+    """What is wrong with a NetworkPolicy."""
+    spec = obj.get("spec") or {}
+    errors = label_selector(spec.get("podSelector"), _SPEC.child("podSelector"))
+    for field, peers in (("ingress", "from"), ("egress", "to")):
+        for position, rule in enumerate(spec.get(field) or ()):
+            here = _SPEC.child(field).index(position)
+            for index, port in enumerate(rule.get("ports") or ()):
+                errors.extend(_port(port, here.child("ports").index(index)))
+            for index, peer in enumerate(rule.get(peers) or ()):
+                errors.extend(_peer(peer, here.child(peers).index(index)))
+    errors.extend(
+        not_supported(_SPEC.child("policyTypes").index(position), kind, ("Egress", "Ingress"))
+        for position, kind in enumerate(spec.get("policyTypes") or ())
+        if kind not in ("Egress", "Ingress")
+    )
+    return errors
+
+
+def _port(port: Obj, here: FieldPath) -> Errors:
+    errors = optional_one_of(port.get("protocol"), here.child("protocol"), ("SCTP", "TCP", "UDP"))
+    if port.get("port") is not None:
+        errors.extend(port_or_name(port["port"], here.child("port")))
+    elif port.get("endPort") is not None:
+        errors.append(required(here.child("port"), "must be specified when `endPort` is specified"))
+    return errors
+
+
+def _peer(peer: Obj, here: FieldPath) -> Errors:
+    if not peer:
+        return [required(here, "must specify a peer")]
+    errors: Errors = []
+    for field in ("podSelector", "namespaceSelector"):
+        errors.extend(label_selector(peer.get(field), here.child(field)))
+    block = peer.get("ipBlock")
+    if block is not None:
+        if len(peer) > 1:
+            errors.append(forbidden(here, "may not specify both ipBlock and another peer"))
+        errors.extend(cidr(block.get("cidr"), here.child("ipBlock", "cidr")))
+        for position, one in enumerate(block.get("except") or ()):
+            errors.extend(cidr(one, here.child("ipBlock", "except").index(position)))
+    return errors
