@@ -22,6 +22,8 @@ class PodMemory:
     reason: str = ""
     message: str = ""
     """Why the kubelet ended the pod (Evicted, DeadlineExceeded, a rejection)."""
+    rejected: bool = False
+    """It was never admitted; `reason` and `message` say why."""
     allocated: dict[str, Obj] = field(default_factory=dict)
     """Container name -> admitted resources."""
     resize: tuple[str, str, str] | None = None

@@ -12,7 +12,7 @@ from kubelet.prober.probes import Probes
 from kubelet.runtime.pod_state import PodState
 from kubelet.start_error import PodSyncError
 from kubelet.status.container_statuses import Facts
-from kubelet.status.generate import generate
+from kubelet.status.generate import generate, rejected
 from kubelet.status.writer import StatusWriter
 
 Obj = dict[str, Any]
@@ -35,6 +35,8 @@ class PodStatuses:
         current = self.writer.current((memory.mirror or pod)["metadata"]["uid"])
         if current is not None:
             pod = {**pod, "status": current}
+        if memory.rejected:
+            return rejected(pod, memory.reason, memory.message, self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"))
         ready, started = self.probes.passing(pod, state)
         facts = Facts(
             runtime_name=self.runtime_name,

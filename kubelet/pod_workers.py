@@ -74,6 +74,13 @@ class _Worker:
             self._cancel_timer()
             name = f"{type(order).__name__.lower()} {self.memory.key}"
             self.task = self.owner.tasks.spawn(self._run(order), name=name)
+            self.task.add_done_callback(self._never_began)
+
+    def _never_began(self, task: asyncio.Task[Any]) -> None:
+        """A task that is cancelled before its first step never reports its end itself."""
+        if task.cancelled() and self.task is task and not self.owner.closing:
+            self.task = None
+            self.feed(machine.Done(again=True))
 
     async def _run(self, command: machine.Command) -> None:
         done = machine.Done(again=True)
@@ -179,6 +186,7 @@ class PodWorkers:
             refusal = None if known else self._admit(pod, self.active())
             if refusal is not None:
                 memory.reason, memory.message = refusal
+                memory.rejected = True
                 worker.feed(machine.Stop(*refusal))
                 return
         worker.arm_deadline()

@@ -35,7 +35,7 @@ def container_record(status: Any, sandbox_id: str) -> ContainerRecord:
         reason=status.reason,
         message=status.message,
         image=status.image.user_specified_image or status.image.image,
-        image_id=status.image_id or status.image_ref,
+        image_id=status.image_ref or status.image_id,
         hash=annotations.get(values.HASH_ANNOTATION, ""),
         restart_count=_int(annotations.get(values.RESTART_COUNT_ANNOTATION)),
         log_path=status.log_path,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubelet.pod_actions import Kind, all_containers, containers_of, host_network
+from kubelet.pod_actions import Kind, containers_of, host_network
 from kubelet.restart_policy import is_sidecar, restarts
 from kubelet.runtime.pod_state import PodState
 from kubelet.status import conditions
@@ -107,8 +107,9 @@ def generate(
     regular = build(pod, state, facts, Kind.REGULAR)
     inits = build(pod, state, facts, Kind.INIT)
     if terminal:
+        begun = any("waiting" not in item["state"] or item["lastState"] for item in regular)
         for item in [*regular, *inits]:
-            _end_waiting(item)
+            _end_waiting(item, initialized=begun)
     phase = phase_of(pod, regular, inits, terminal=terminal)
     if reason or old.get("phase") == "Failed":
         phase = "Failed"
@@ -174,23 +175,33 @@ def _addresses(status: Obj, pod: Obj, state: PodState, facts: Facts, old: Obj) -
         status["podIPs"] = [{"ip": ip} for ip in ips]
 
 
-def _end_waiting(status: Obj) -> None:
-    """A container of an ended pod never waits: it did not start, or its last run is its state."""
-    state = status.get("state") or {}
-    status["ready"] = bool(status.get("ready")) and "terminated" in state and "restartPolicy" not in status
-    if "waiting" not in state:
+def _end_waiting(status: Obj, *, initialized: bool) -> None:
+    """A container of an ended pod never waits: its last run is its state, or, once the pod had begun, it is lost."""
+    if "waiting" not in (status.get("state") or {}):
         return
     last = (status.get("lastState") or {}).get("terminated")
     if last:
-        status["state"] = {"terminated": last}
-        status["lastState"] = {}
+        status["state"], status["lastState"] = {"terminated": last}, {}
+    elif initialized:
+        status["state"] = {
+            "terminated": {
+                "reason": "ContainerStatusUnknown",
+                "message": "The container could not be located when the pod was terminated",
+                "exitCode": 137,
+                "startedAt": None,
+                "finishedAt": None,
+            }
+        }
 
 
-def is_finished(pod: Obj, status: Obj) -> bool:
-    """Whether every container of a published status has stopped."""
-    names = {c["name"] for c, _ in all_containers(pod)}
-    for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
-        for item in status.get(field) or ():
-            if item["name"] in names and "running" in (item.get("state") or {}):
-                return False
-    return True
+def rejected(pod: Obj, reason: str, message: str, now: str) -> Obj:
+    """The status of a pod that was never admitted."""
+    old: Obj = pod.get("status") or {}
+    return {
+        **old,
+        "phase": "Failed",
+        "qosClass": old.get("qosClass") or qos_class(pod),
+        "reason": reason,
+        "message": message,
+        "startTime": old.get("startTime") or now,
+    }
