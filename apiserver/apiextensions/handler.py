@@ -15,9 +15,10 @@ from apimachinery.schema.tables import from_openapi
 from apimachinery.schema.validate import unknown_fields
 from apiserver.apiextensions import cel_rules, structural, validation
 from apiserver.apiextensions import crd as definitions
-from apiserver.apiextensions.conversion import Converts
+from apiserver.apiextensions.conversion import Converts, SameShape
 from apiserver.registry.generic import only_status
 from apiserver.registry.strategy import Call, Strategy, Subresource, metadata_fields
+from apiserver.storage.cache.entry import Entry
 
 _META = FieldPath("metadata")
 
@@ -50,6 +51,10 @@ def _meaning(obj: Obj, *, with_status: bool) -> Obj:
     return {key: value for key, value in obj.items() if key not in skipped}
 
 
+def _selectable_fields(version: Obj) -> dict[str, str]:
+    return {field["jsonPath"].lstrip("."): field["jsonPath"] for field in version.get("selectableFields") or ()}
+
+
 def _shown(value: Any) -> str:
     if value is None:
         return ""
@@ -71,8 +76,9 @@ class VersionHandler:
         self._status = (version.get("subresources") or {}).get("status") is not None
         self._scale: Obj | None = (version.get("subresources") or {}).get("scale")
         self._columns: list[Obj] | None = version.get("additionalPrinterColumns")
-        self._fields = {
-            field["jsonPath"].lstrip("."): field["jsonPath"] for field in version.get("selectableFields") or ()
+        self._fields = _selectable_fields(version)
+        self._all_fields = {
+            f"{crd['spec']['group']}/{one['name']}": _selectable_fields(one) for one in definitions.served_versions(crd)
         }
         group = crd["spec"]["group"]
         self._storage = f"{group}/{definitions.storage_version(crd)}"
@@ -92,10 +98,11 @@ class VersionHandler:
             validate_create=self._validate_create,
             validate_update=self._validate_update,
             subresources={"status": Subresource(self._prepare_status, self._validate_status)} if self._status else {},
-            selectable_fields=self._selectable if self._fields else metadata_fields,
+            selectable_fields=self._selectable if any(self._all_fields.values()) else metadata_fields,
             field_names=frozenset({"metadata.name", "metadata.namespace", *self._fields}),
             to_storage=None if single else self._to_storage,
             from_storage=None if plain else self._from_storage,
+            fields_ready=self._fields_ready if self._fields and not isinstance(self._converts, SameShape) else None,
             columns=self._columns if self._columns is not None else _AGE,
             scale=self._scale,
             returns_object=False,
@@ -178,10 +185,25 @@ class VersionHandler:
     # -- versions --------------------------------------------------------------------------------------------------
 
     def _selectable(self, obj: Obj) -> dict[str, str]:
+        # What is found is kept with the stored object, whichever version it is found for.
         found = metadata_fields(obj)
-        for name, path in self._fields.items():
-            found[name] = _shown(structural.at(obj, path))
+        for fields in self._all_fields.values():
+            found.update({name: _shown(structural.at(obj, path)) for name, path in fields.items()})
         return found
+
+    async def _fields_ready(self, entries: list[Entry]) -> None:
+        """Find the fields of each version in that version's shape."""
+        waiting = [entry for entry in entries if not entry.fields_known]
+        if not waiting:
+            return
+        found = [metadata_fields(entry.parse()) for entry in waiting]
+        for api_version, fields in self._all_fields.items():
+            if fields:
+                converted = await self._converts.convert([entry.parse() for entry in waiting], api_version)
+                for values, obj in zip(found, converted, strict=True):
+                    values.update({name: _shown(structural.at(obj, path)) for name, path in fields.items()})
+        for entry, values in zip(waiting, found, strict=True):
+            entry.fields(lambda _, values=values: values)
 
     async def _to_storage(self, obj: Obj) -> Obj:
         return (await self._converts.convert([obj], self._storage))[0]

@@ -80,6 +80,8 @@ async def delete_collection(exchange: Exchange, store: Store) -> web.StreamRespo
     options = await read_options(exchange)
     chosen = selection(exchange.info, store)
     await store.cached.ensure_fresh()
+    if chosen.fields is not None and store.strategy.fields_ready is not None:
+        await store.strategy.fields_ready(store.cache.select(chosen.prefix))
     entries = chosen.entries(store.cache)
     for entry in entries:
         try:

@@ -136,6 +136,8 @@ async def list_objects(exchange: Exchange, store: Store) -> web.StreamResponse:
         entries = [entry for entry in entries if entry.key == chosen.key]
     else:
         entries, revision = await _range(exchange, store, window, chosen.prefix)
+    if chosen.fields is not None and store.strategy.fields_ready is not None:
+        await store.strategy.fields_ready(entries)
     page, meta = _page(exchange, store, entries, revision, window, chosen)
     if exchange.form.kind:
         return await _transformed(exchange, store, page, meta)

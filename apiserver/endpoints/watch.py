@@ -237,6 +237,8 @@ class WatchStream:
         """Send the state or the missed events, and subscribe, without anything coming between."""
         cache = self.store.cache
         if initial:
+            if self._selection.fields is not None and self.store.strategy.fields_ready is not None:
+                await self.store.strategy.fields_ready(cache.select(self._selection.prefix))
             chosen = self._selection.entries(cache)
             self._after = self.store.cached.revision
             if self._queue is None:
@@ -273,7 +275,11 @@ class WatchStream:
             if not getting.done():
                 getting.cancel()
                 return
-            seen = self._selection.effective(getting.result())
+            event = getting.result()
+            if self._selection.fields is not None and self.store.strategy.fields_ready is not None:
+                previous = [event.previous] if event.previous is not None else []
+                await self.store.strategy.fields_ready([event.entry, *previous])
+            seen = self._selection.effective(event)
             if seen is None:
                 continue
             try:

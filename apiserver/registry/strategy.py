@@ -115,6 +115,7 @@ class Strategy:
         ttl: seconds an object lives (Events), 0 for ever.
         create_on_update: a PUT to a missing object creates it.
         unconditional_update: a PUT without resourceVersion overwrites.
+        fields_ready: finds the selectable fields of cache entries beforehand, where that takes a conversion webhook.
         columns: CRD printer columns, None for the built-in printer.
         keeps_status: a create may bring a status (Nodes).
         named_items: list items carry apiVersion and kind (custom resources).
@@ -143,6 +144,7 @@ class Strategy:
     ttl: int = 0
     create_on_update: bool = False
     unconditional_update: bool = True
+    fields_ready: Callable[[list[Any]], Awaitable[None]] | None = None
     columns: Any = None
     keeps_status: bool = False
     named_items: bool = False

@@ -105,6 +105,11 @@ class Entry:
         """Tell the labels when the caller has them parsed anyhow."""
         self._labels = labels
 
+    @property
+    def fields_known(self) -> bool:
+        """Whether the selectable fields have been found."""
+        return self._fields is not None
+
     def fields(self, fields_of: Any) -> dict[str, str]:
         """Return the selectable fields, found once by `fields_of(object)`."""
         if self._fields is None:
