@@ -87,8 +87,13 @@ def check_depth(value: Any) -> None:
     raise BadRequest(f"the object is nested more than {_MAX_DEPTH} levels deep")
 
 
-def as_object(value: Any, resource: Resource, *, kind: str = "", api_version: str = "") -> Obj:
-    """Check that a value is an object of the expected kind; missing apiVersion and kind are taken from the URL."""
+def as_object(
+    value: Any, resource: Resource, *, kind: str = "", api_version: str = "", named: bool = False
+) -> Obj:
+    """Check that a value is an object of the expected kind.
+
+    Missing apiVersion and kind are taken from the URL, unless `named` (custom resources must tell them).
+    """
     if not isinstance(value, dict):
         raise BadRequest(
             "couldn't get version/kind; json parse error: json: cannot unmarshal value into Go value of type object"
@@ -96,7 +101,7 @@ def as_object(value: Any, resource: Resource, *, kind: str = "", api_version: st
     check_depth(value)
     kind, api_version = kind or resource.kind, api_version or resource.api_version
     told_kind, told_version = value.get("kind"), value.get("apiVersion")
-    if not told_kind and not told_version:
+    if named and not (told_kind and told_version):
         raise BadRequest(f"Object 'Kind' is missing in '{orjson.dumps(value)[:200].decode(errors='replace')}'")
     if (told_kind and told_kind != kind) or (told_version and told_version != api_version):
         raise BadRequest(
@@ -158,7 +163,7 @@ async def read_object(exchange: Exchange, resource: Resource, strategy: Strategy
     """Return the body as a checked object of a resource."""
     raw = await read_body(exchange)
     media = body_media(exchange.request.headers.get("Content-Type", ""))
-    obj = as_object(decode(raw, media), resource)
+    obj = as_object(decode(raw, media), resource, named=strategy.named_items)
     return checked(exchange, strategy, obj, raw if media == "json" else b"")
 
 

@@ -338,7 +338,7 @@ def test_eviction_asks_the_budget(api: Api, ns: str):
             "application/json",
             400,
         ),
-        ("POST", "/configmaps", b'{"apiVersion":"v1","kind":"ConfigMap"}', "application/json", 422),
+        ("POST", "/configmaps", b"{}", "application/json", 422),
         ("POST", "/configmaps", b"k8s\0", "application/vnd.kubernetes.protobuf", 400),
         ("POST", "/configmaps", b"k8s\0\xff\xff\xff", "application/vnd.kubernetes.protobuf", 400),
         ("POST", "/configmaps", b"x", "text/plain", 415),
