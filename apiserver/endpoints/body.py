@@ -87,9 +87,7 @@ def check_depth(value: Any) -> None:
     raise BadRequest(f"the object is nested more than {_MAX_DEPTH} levels deep")
 
 
-def as_object(
-    value: Any, resource: Resource, *, kind: str = "", api_version: str = "", named: bool = False
-) -> Obj:
+def as_object(value: Any, resource: Resource, *, kind: str = "", api_version: str = "", named: bool = False) -> Obj:
     """Check that a value is an object of the expected kind.
 
     Missing apiVersion and kind are taken from the URL, unless `named` (custom resources must tell them).

@@ -11,6 +11,8 @@ from apimachinery.errors import BadRequest, Invalid, MethodNotAllowed, NotFound
 from apimachinery.objects.field_path import FieldPath, invalid
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import Resource
+from apimachinery.schema.decode import decode as decode_kind
+from apimachinery.schema.tables import schema_for
 from apiserver.admission.chain import AdmissionAttributes
 from apiserver.endpoints import transform
 from apiserver.endpoints.admit import RequestAdmission
@@ -31,6 +33,10 @@ async def _read(exchange: Exchange, resource: Resource, kind: str, api_version: 
     raw = await read_body(exchange)
     value = decode(raw, body_media(exchange.request.headers.get("Content-Type", "")))
     obj = as_object(value, resource, kind=kind, api_version=api_version)
+    schema = schema_for(api_version, kind)
+    if schema is not None:
+        obj = decode_kind(obj, schema)
+        obj.setdefault("metadata", {})
     told = obj["metadata"].get("name")
     if exchange.info.name and told and told != exchange.info.name:
         raise BadRequest(f"name in URL does not match name in {kind} object")
@@ -140,7 +146,9 @@ async def scale(exchange: Exchange, store: Store) -> web.StreamResponse:
             after = {**before, "spec": given.value.get("spec")}
         else:
             assert given is not None
-            after = as_object(patched(before, given, _schema()), store.resource, kind="Scale", api_version=_SCALE)
+            after = as_object(
+                patched(before, given, schema_for(_SCALE, "Scale")), store.resource, kind="Scale", api_version=_SCALE
+            )
         return _scaled(paths, current, after, info.name)
 
     admit = RequestAdmission(exchange, store.resource, store.strategy, call)
@@ -159,12 +167,6 @@ def _scaled(paths: ScalePaths, current: Obj, after: Obj, name: str) -> Obj:
     if uid:
         current["metadata"]["uid"] = uid
     return current
-
-
-def _schema() -> Any:
-    from apimachinery.schema.tables import schema_for
-
-    return schema_for(_SCALE, "Scale")
 
 
 async def virtual(

@@ -37,7 +37,7 @@ def check_options(options: Obj) -> None:
             'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Invalid value: '
             f'"{policy}": orphanDependents and deletionPropagation cannot be both set'
         )
-    if policy is not None and policy not in _POLICIES:
+    if policy is not None and (not isinstance(policy, str) or policy not in _POLICIES):
         raise BadRequest(
             'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: '
             f'"{policy}": supported values: "Foreground", "Background", "Orphan", "nil"'

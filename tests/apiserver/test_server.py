@@ -1,0 +1,102 @@
+"""The whole server: compaction and expired pages, restarts without loss, upstream's Python client, a clean stop."""
+
+import signal
+import time
+
+import pytest
+
+from tests.apiserver.conftest import Api, Pair, config_map
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A pair of its own, to be restarted and compacted."""
+    made = Pair(tmp_path, "--etcd-compaction-interval=1s")
+    try:
+        made.start()
+        made.wait_ready()
+        yield made
+    finally:
+        made.stop()
+
+
+def test_an_expired_page_offers_an_inconsistent_rest(own: Pair):
+    api = Api(own)
+    space = api.namespace("a")
+    for index in range(6):
+        api.json("POST", f"{space}/configmaps", config_map(f"c{index}"))
+    _, page = api.json("GET", f"{space}/configmaps?limit=2")
+    token = page["metadata"]["continue"]
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        api.json("PUT", f"{space}/configmaps/c0", config_map("c0", now=str(time.time())))
+        status, answer = api.json("GET", f"{space}/configmaps?limit=2&continue={token}")
+        if status != 200:
+            break
+        time.sleep(0.3)
+    assert (status, answer["reason"]) == (410, "Expired")
+    status, rest = api.json("GET", f"{space}/configmaps?limit=2&continue={answer['metadata']['continue']}")
+    assert (status, [item["metadata"]["name"] for item in rest["items"]]) == (200, ["c2", "c3"])
+    assert rest["metadata"]["resourceVersion"] != page["metadata"]["resourceVersion"]
+
+
+def test_nothing_acknowledged_is_lost_by_kill(own: Pair):
+    api = Api(own)
+    space = api.namespace("a")
+    _, made = api.json("POST", f"{space}/configmaps", config_map("kept", x="1"))
+    own.server.kill()
+    own.server.wait()
+    own.start_server()
+    own.wait_ready()
+    assert api.json("GET", f"{space}/configmaps/kept") == (200, made)
+    with api.watch(f"{space}/configmaps?watch=1&resourceVersion=1") as watch:
+        kind, status = watch.next()
+        assert (kind, status["code"], status["reason"]) == ("ERROR", 410, "Expired")
+        with pytest.raises(EOFError):
+            watch.next()
+
+
+def test_etcd_may_go_away_for_a_while(own: Pair):
+    api = Api(own)
+    space = api.namespace("a")
+    own.etcd.kill()
+    own.etcd.wait()
+    assert api.json("GET", f"{space}/serviceaccounts/default")[0] == 200
+    own.start_etcd()
+    status, made = api.json("POST", f"{space}/configmaps", config_map("a"))
+    assert status == 201, made
+    assert api.json("GET", f"{space}/configmaps/a")[0] == 200
+
+
+def test_a_stop_ends_watches_cleanly_and_soon(own: Pair):
+    api = Api(own)
+    with api.watch("/api/v1/pods?watch=1&resourceVersion=0") as watch:
+        started = time.monotonic()
+        own.server.send_signal(signal.SIGTERM)
+        with pytest.raises(EOFError):
+            watch.next()
+        assert own.server.wait(5) == 0
+        assert time.monotonic() - started < 2
+
+
+def test_upstreams_python_client(pair: Pair):
+    from kubernetes import client, config, watch
+
+    config.load_kube_config(str(pair.kubeconfig("admin")))
+    core, apps = client.CoreV1Api(), client.AppsV1Api()
+    core.create_namespace({"metadata": {"name": "python"}})
+    core.create_namespaced_config_map("python", {"metadata": {"name": "a"}, "data": {"x": "1"}})
+    events = watch.Watch().stream(core.list_namespaced_config_map, "python", timeout_seconds=5)
+    assert next(events)["object"].data == {"x": "1"}
+    container = {"name": "c", "image": "busybox"}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [container]}}
+    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+    apps.create_namespaced_deployment("python", {"metadata": {"name": "d"}, "spec": spec})
+    scaled = apps.patch_namespaced_deployment_scale("d", "python", {"spec": {"replicas": 2}})
+    assert scaled.spec.replicas == 2
+    assert apps.read_namespaced_deployment("d", "python").spec.replicas == 2
+    with pytest.raises(client.ApiException) as caught:
+        core.read_namespaced_pod("none", "python")
+    assert caught.value.status == 404
