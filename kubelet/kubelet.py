@@ -16,6 +16,8 @@ from component.tasks import Tasks
 from component.version import KUBERNETES_VERSION
 from kubelet.container_starter import ContainerStarter, NodeFacts
 from kubelet.event_reporter import EventReporter
+from kubelet.eviction.evictor import Evictor, observe
+from kubelet.eviction.thresholds import DEFAULTS, quantity
 from kubelet.lifecycle_hooks import LifecycleHooks
 from kubelet.node import machine
 from kubelet.node import status as node_status
@@ -40,6 +42,7 @@ from kubelet.runtime.garbage import Garbage, ImagePolicy
 from kubelet.runtime.images import Images
 from kubelet.runtime.log_rotation import LogRotation
 from kubelet.runtime.pod_cache import PodCache
+from kubelet.runtime.stats_reader import StatsReader
 from kubelet.sources import api_server
 from kubelet.sources.manifest_directory import ManifestDirectory
 from kubelet.sources.mirror_pods import MirrorPods
@@ -100,6 +103,16 @@ class Kubelet:
         )
         self.workers = self._workers()
         self.runtime_events = RuntimeEvents(self.cri, self.cache, self._wake)
+        self.stats = StatsReader(self.cri)
+        self.evictor = Evictor(
+            self.workers,
+            self.events,
+            self.clock,
+            config.evictionHard or DEFAULTS,
+            lambda: observe(str(self.root)),
+            self.stats.memory_by_pod,
+            self.node.touch,
+        )
         self.mirrors = MirrorPods(self.client, self.identity.name)
         self.mirrors.workers = self.workers
 
@@ -124,6 +137,7 @@ class Kubelet:
     async def _node_facts(self) -> node_status.NodeFacts:
         not_ready, handlers, features = await self.runtime_state.look()
         disk = machine.disk(str(self.root))
+        eviction = self.config.evictionHard or DEFAULTS
         reserved: dict[str, str] = {}
         for source in (self.config.systemReserved, self.config.kubeReserved):
             for key, value in source.items():
@@ -137,15 +151,15 @@ class Kubelet:
             disk=disk.total,
             max_pods=self.config.maxPods,
             reserved=reserved,
-            eviction_memory=_threshold(
-                self.config.evictionHard.get("memory.available", "100Mi"), machine.memory_bytes()
-            ),
-            eviction_disk=_threshold(self.config.evictionHard.get("nodefs.available", "10%"), disk.total),
+            eviction_memory=quantity(str(eviction.get("memory.available", "0")), machine.memory_bytes()),
+            eviction_disk=quantity(str(eviction.get("nodefs.available", "0")), disk.total),
             system_info=machine.system_info(self.runtime_state.version, KUBERNETES_VERSION),
             images=self.runtime_state.images,
             handlers=handlers,
             features=features,
             not_ready=not_ready,
+            memory_pressure=self.evictor.under("MemoryPressure"),
+            disk_pressure=self.evictor.under("DiskPressure"),
         )
 
     def _workers(self) -> PodWorkers:
@@ -258,6 +272,7 @@ class Kubelet:
             lambda: self.volumes.leftovers() | self.cgroups.uids(),
             policy,
         )
+        self.tasks.spawn(self.evictor.run, name="eviction", restart=True)
         self.tasks.spawn(garbage.run, name="garbage", restart=True)
         rotation = LogRotation(
             self.cri,
@@ -282,11 +297,6 @@ def identity(options: Options) -> Identity:
 
     name = (options.hostname_override or socket.gethostname()).strip().lower()
     return Identity(name, options.node_ip or (machine.default_address(),))
-
-
-def _threshold(value: Any, total: int) -> int:
-    text = str(value)
-    return int(total * float(text[:-1]) / 100) if text.endswith("%") else whole(text)
 
 
 def _taint(text: str) -> Obj:

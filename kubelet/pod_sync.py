@@ -51,7 +51,9 @@ class SyncResult:
     terminal: bool = False
     """The pod has run to its end."""
     again: float | None = None
-    """Seconds until another pass is worth while."""
+    """Seconds until another pass is worth while, because this one did not reach its goal."""
+    refresh: float | None = None
+    """Seconds until a volume's content is due (ServiceAccount tokens)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,11 @@ class PodSync:
             parts.cache.put(run.state)
             parts.probes.ensure(pod, run.state)
             parts.statuses.publish(memory, run.state)
-        return SyncResult(again=run.again)
+        return SyncResult(again=run.again, refresh=self._refresh(memory.uid))
+
+    def _refresh(self, uid: str) -> float | None:
+        due = self._parts.volumes.next_renewal(uid)
+        return None if due is None else max(1.0, due - self._parts.clock.now().timestamp() + 1)
 
 
 class _Pass:

@@ -252,8 +252,9 @@ class PodWorkers:
             if current and worker.memory.pod["spec"].get("activeDeadlineSeconds") is not None:
                 worker.memory.pod = {**worker.memory.pod, "status": current}
                 worker.arm_deadline()
-        if result.again is not None:
-            worker.wake_in(result.again)
+        for seconds in (result.again, result.refresh):
+            if seconds is not None:
+                worker.wake_in(seconds)
         return machine.Done(terminal=result.terminal, again=result.again is not None)
 
     async def _kill(self, worker: _Worker, command: machine.Kill) -> machine.Done:

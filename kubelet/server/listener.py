@@ -28,7 +28,7 @@ class Listener:
         self._options = kubelet.options
         self._root = kubelet.root
         self._identity = kubelet.identity
-        stats = StatsSummary(kubelet.cri, kubelet.identity.name, kubelet.root)
+        stats = StatsSummary(kubelet.stats, kubelet.identity.name, kubelet.root)
         workers, cache = kubelet.workers, kubelet.cache
 
         def counts() -> dict[str, float]:

@@ -10,8 +10,9 @@ from typing import Any
 from aiohttp import web
 
 from kubelet.node import machine
-from kubelet.runtime.client import CRIClient, RuntimeServiceError
+from kubelet.runtime.client import RuntimeServiceError
 from kubelet.runtime.pod_state import CONTAINER_NAME_LABEL, POD_NAME_LABEL, POD_NAMESPACE_LABEL, POD_UID_LABEL
+from kubelet.runtime.stats_reader import StatsReader
 
 Obj = dict[str, Any]
 
@@ -119,17 +120,17 @@ class NodeUsage:
 class StatsSummary:
     """Serves the summary."""
 
-    def __init__(self, client: CRIClient, node: str, root: Path) -> None:
-        self._client = client
+    def __init__(self, reader: StatsReader, node: str, root: Path) -> None:
+        self._reader = reader
         self._node = node
         self._root = root
         self._usage = NodeUsage()
         self._began = datetime.now(UTC)
 
     async def containers(self) -> list[Any]:
-        """Stats of all running containers; usageNanoCores is filled from two samples where the runtime has none."""
+        """Stats of all running containers."""
         try:
-            return await self._client.list_container_stats()
+            return await self._reader.read()
         except RuntimeServiceError as error:
             raise web.HTTPServiceUnavailable(text=str(error)) from error
 

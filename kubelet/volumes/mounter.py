@@ -95,6 +95,10 @@ class Volumes:
         )
         return await set_up(context, volume)
 
+    def next_renewal(self, uid: str) -> float | None:
+        """When a pod's volumes want another `mount` (epoch seconds)."""
+        return self._tokens.next_renewal(uid)
+
     async def _read(self, resource: str, name: str, namespace: str | None) -> Obj:
         return await self._client.get(resource, name, namespace)
 
