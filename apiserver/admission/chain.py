@@ -88,6 +88,14 @@ class Validates(Protocol):
         """Refuse by raising."""
 
 
+@runtime_checkable
+class Closes(Protocol):
+    """A plugin that holds connections."""
+
+    async def close(self) -> None:
+        """Close them."""
+
+
 class Chain:
     """The plugins in order."""
 
@@ -123,6 +131,12 @@ class Chain:
         """Run the validating part."""
         for step in self._for(attrs)[1]:
             await step(attrs)
+
+    async def close(self) -> None:
+        """Close the connections plugins hold."""
+        for plugin in self.plugins:
+            if isinstance(plugin, Closes):
+                await plugin.close()
 
 
 class OnResources:

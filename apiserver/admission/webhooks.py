@@ -237,6 +237,11 @@ def _checked(body: Any, uid: str, api_version: str) -> Obj:
 
 class _WebhookPlugin:
     name = ""
+    _client: WebhookClient
+
+    async def close(self) -> None:
+        """Close the connections to webhooks."""
+        await self._client.close()
 
     def handles(self, operation: str, group_resource: str, subresource: str) -> bool:
         """All requests, but for what configures admission itself."""

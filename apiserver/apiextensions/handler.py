@@ -87,7 +87,8 @@ class VersionHandler:
         """Return the hooks."""
         single = len(self._crd["spec"]["versions"]) == 1
         aged = int(self._crd["metadata"].get("generation") or 1) > 1
-        plain = single and not aged
+        # What was stored before a default was added gets it on reading; without defaults reading changes nothing.
+        plain = single and not (aged and self._node.some_default)
         return Strategy(
             schema=self._schema,
             decode=self._decode,

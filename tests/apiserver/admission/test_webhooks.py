@@ -142,3 +142,35 @@ def test_bad_match_conditions_are_refused(api, ns, hooks):
     assert status == 422
     assert "webhooks[0].matchConditions[0].expression" in answer["message"]
     assert "compilation failed" in answer["message"]
+
+
+def test_a_rule_for_another_version_gets_the_object_in_that_version(api, ns, hooks):
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    versions = [
+        {"name": "v1", "served": True, "storage": True, "schema": schema},
+        {"name": "v2", "served": True, "storage": False, "schema": schema},
+    ]
+    names = {"plural": "eqs", "singular": "eq", "kind": "Eq"}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "eqs.hooks.example.com"},
+        "spec": {"group": "hooks.example.com", "scope": "Namespaced", "names": names, "versions": versions},
+    }
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    assert api.json("POST", path, definition)[0] == 201
+    custom = ns.replace("/api/v1", "/apis/hooks.example.com/v2") + "/eqs"
+    end = time.monotonic() + 5
+    while api.json("GET", custom)[0] != 200:
+        assert time.monotonic() < end
+    hook = webhook(hooks, ns, "/mutate", ["eqs"])
+    hook["rules"][0] |= {"apiGroups": ["hooks.example.com"], "apiVersions": ["v1"]}
+    configure(api, ns, "Mutating", hook)
+    obj = {"apiVersion": "hooks.example.com/v2", "kind": "Eq", "metadata": {"name": "x"}, "data": {"a": "b"}}
+    status, made = api.json("POST", custom, obj)
+    assert status == 201, made
+    assert (made["apiVersion"], made["data"]) == ("hooks.example.com/v2", {"a": "b", "mutated": "yes"})
+    request = hooks.seen[-1][2]["request"]
+    assert request["object"]["apiVersion"] == "hooks.example.com/v1"
+    assert (request["kind"]["version"], request["requestKind"]["version"]) == ("v1", "v2")
+    api.json("DELETE", f"{path}/eqs.hooks.example.com")
