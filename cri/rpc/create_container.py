@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from component.logging import get_logger
-from cri import container_mounts, errors, events, host_facts, transitions
+from cri import cdi, container_mounts, errors, events, host_facts, transitions
 from cri.images import users
 from cri.images.storage import Image
 from cri.oci_spec import build, capabilities, mounts, namespaces, process, seccomp, seccomp_default, security_labels
@@ -205,6 +205,10 @@ def _facts(
     container.image_mounts = resolver.image_mounts
     binds = resolver.resolve(list(config.mounts), rro=handler.recursive_read_only and parts.host.recursive_read_only)
     read_only = context.readonly_rootfs or parts.config.read_only
+    edits = cdi.resolve([device.name for device in config.CDI_devices], parts.config.cdi_spec_dirs)
+    nodes = container_mounts.device_nodes(
+        list(config.devices), parts.config.additional_devices, privileged=context.privileged
+    )
     return build.Facts(
         config=config,
         sandbox=sandbox.config,
@@ -229,15 +233,14 @@ def _facts(
         labels=security_labels.selinux(context.selinux_options, parts.host, privileged=context.privileged),
         system_mounts=_system_mounts(parts, sandbox, context, read_only=read_only),
         binds=binds,
-        extra_mounts=tuple(_volumes(image, read_only=read_only)),
-        device_nodes=container_mounts.device_nodes(
-            list(config.devices), parts.config.additional_devices, privileged=context.privileged
-        ),
+        extra_mounts=(*_volumes(image, read_only=read_only), *edits.mounts),
+        device_nodes=(*nodes, *edits.device_nodes),
         limits=_limits(parts.config.default_ulimits),
         pids_limit=parts.config.pids_limit,
         hostname=sandbox.config.hostname or os.uname().nodename,
         read_only_root=read_only,
-        environment=parts.config.default_env,
+        environment=(*parts.config.default_env, *edits.environment),
+        hooks=edits.hooks,
     )
 
 

@@ -18,7 +18,7 @@ async def start_container(parts: Parts, request: api_pb2.StartContainerRequest) 
     # Noted before it runs: its end may be noticed before this call goes on.
     container.started_at = time.time_ns()
     try:
-        await parts.blocking(handler.runtime.start, container.id)
+        await parts.blocking(handler.runtime.start, container.id, hooks=bool(container.config.CDI_devices))
     except BaseException:
         container.started_at = 0
         raise

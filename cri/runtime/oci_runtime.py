@@ -78,9 +78,9 @@ class OciRuntime:
         """Where the runtime keeps what it knows of a container."""
         return pathlib.Path(self.root) / container_id
 
-    def start(self, container_id: str) -> None:
-        """Let a created container run its process."""
-        if not self._start_by_fifo(container_id):
+    def start(self, container_id: str, *, hooks: bool = False) -> None:
+        """Let a created container run its process; ``hooks``: it has some that the runtime itself has to run."""
+        if hooks or not self._start_by_fifo(container_id):
             self.run("start", container_id)
 
     def _start_by_fifo(self, container_id: str) -> bool:

@@ -66,10 +66,17 @@ async def test_who_asks_for_a_name_being_made_gets_its_outcome(tmp_path: pathlib
         waiter = asyncio.ensure_future(asyncio.shield(names.job("x") or job))
         job.set_result("id")
     assert await waiter == "id"
-    with pytest.raises(errors.Internal), names.reserve("x") as job:
-        waiter = asyncio.ensure_future(asyncio.shield(job))
-        await asyncio.sleep(0)
-        raise errors.Internal("no")
+
+    async def fail() -> asyncio.Future[str]:
+        with names.reserve("x") as job:
+            waiters.append(asyncio.ensure_future(asyncio.shield(job)))
+            await asyncio.sleep(0)
+            raise errors.Internal("no")
+
+    waiters: list[asyncio.Future[str]] = []
+    with pytest.raises(errors.Internal):
+        await fail()
+    waiter = waiters[0]
     with pytest.raises(errors.Internal):
         await waiter
     assert names.job("x") is None

@@ -35,7 +35,7 @@ def test_short_names_are_tried_in_the_order_of_the_registries() -> None:
 
 @pytest.mark.parametrize("name", ["", "A", "a:", "a@", "a@sha256:x", "a//b", "-", "a b", "quay.io/", "a:b:c/d e"])
 def test_what_is_no_name(name: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="invalid reference"):
         reference.parse(name)
 
 

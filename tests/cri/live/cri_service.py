@@ -43,13 +43,18 @@ class Service:
             "ipam": {
                 "type": "host-local",
                 "dataDir": str(directory / "ipam"),
+                "routes": [{"dst": "0.0.0.0/0"}],
                 "ranges": [[{"subnet": f"{self.subnet}.0/24"}]],
             },
         }
-        conf = {"cniVersion": "1.0.0", "name": self.name, "plugins": [bridge]}
+        portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
+        conf = {"cniVersion": "1.0.0", "name": self.name, "plugins": [bridge, portmap]}
         (networks / "1.conflist").write_text(json.dumps(conf))
         self.registries = directory / "registries.conf"
         self.registries.write_text('unqualified-search-registries = ["localhost"]\n')
+        self.cdi = directory / "cdi"
+        self.cdi.mkdir(exist_ok=True)
+        (directory / "crio.conf").write_text(f'[crio.runtime]\ncdi_spec_dirs = ["{self.cdi}"]\n')
         self.log = directory / "cri.log"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -59,6 +64,7 @@ class Service:
 
     def arguments(self) -> list[str]:
         return [
+            f"--config={self.directory / 'crio.conf'}",
             f"--listen={self.socket}",
             f"--root={self.root}",
             f"--runroot={self.runroot}",

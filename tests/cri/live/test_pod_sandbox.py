@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
+import urllib.request
 from pathlib import Path
 
 import grpc
@@ -162,6 +164,25 @@ def test_handlers_are_chosen_by_name(service: Service) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         service.pod(handler="kata").run()
     assert "kata" in caught.value.details()
+
+
+def test_host_ports_reach_the_pod(service: Service) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    mapping = api.PortMapping(container_port=8080, host_port=port)
+    with service.pod(port_mappings=[mapping]) as pod:
+        pod.start("sh", "-c", "mkdir /www; echo reached > /www/index.html; exec httpd -f -p 8080 -h /www")
+
+        def fetch() -> str:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1) as answer:
+                    return str(answer.read().decode())
+            except OSError:
+                return ""
+
+        assert until(fetch) == "reached\n"
+    assert fetch() == ""
 
 
 def test_a_failing_network_takes_the_sandbox_back(service: Service) -> None:

@@ -159,6 +159,24 @@ def test_devices(service: Service) -> None:
             pod.create("true", devices=[api.Device(host_path="/dev/null", container_path="/dev/p", permissions="q")])
 
 
+def test_cdi_devices_bring_their_edits(service: Service) -> None:
+    edits = {
+        "env": ["CDI=yes"],
+        "deviceNodes": [{"path": "/dev/vendor0", "hostPath": "/dev/zero"}],
+        "mounts": [{"hostPath": str(service.registries), "containerPath": "/vendor.conf", "options": ["ro", "bind"]}],
+    }
+    spec = {"cdiVersion": "0.6.0", "kind": "vendor.test/gpu", "devices": [{"name": "one", "containerEdits": edits}]}
+    (service.cdi / "vendor.json").write_text(json.dumps(spec))
+    with service.pod() as pod:
+        devices = [api.CDIDevice(name="vendor.test/gpu=one")]
+        out = pod.output("echo $CDI; head -c 3 /dev/vendor0 | wc -c; grep -c search /vendor.conf", CDI_devices=devices)
+        assert out == "yes\n3\n1\n"
+        for wrong in ("vendor.test/gpu=two", "junk"):
+            with pytest.raises(grpc.RpcError) as caught:
+                pod.create("true", CDI_devices=[api.CDIDevice(name=wrong)])
+            assert wrong in caught.value.details()
+
+
 def test_a_target_container_shares_its_pid_namespace(service: Service) -> None:
     with service.pod() as pod:
         target = pod.start("sleep", "4321")
