@@ -8,11 +8,13 @@ microseconds.
 from __future__ import annotations
 
 import importlib.util
+import logging
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from apiserver.admission.cel_source import bound_names, rewrite
+from apiserver.admission.cel_source import bound_names, macro_depth, rewrite
 
 # Names the language itself declares.
 _WORDS: Final = """
@@ -26,6 +28,12 @@ _NATIVE: Final = """
     getHours getMinutes getSeconds getMilliseconds max min optMap optFlatMap
 """
 _NATIVE_FUNCTIONS: Final = frozenset(_NATIVE.split())
+# The native evaluator recurses over chains of operators and calls and dies with the process at some 15,000.
+_MOST_CHARACTERS: Final = 100_000
+_MOST_MARKS: Final = 5_000
+# Evaluation can't be interrupted; this many steps of a nested comprehension take about a second.
+_MOST_STEPS: Final = 4_000_000
+_MARKS: Final = re.compile(r"[^\w\s\"',:)\]}]")
 
 
 class CompileError(Exception):
@@ -50,6 +58,8 @@ class _Library:
             raise CompileError("the CEL library can't be loaded")
         self.native: Any = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.native)
+        # What an expression's function complains of is its result, not news for the server's log.
+        logging.getLogger("cel").setLevel(logging.CRITICAL)
         from apiserver.admission.cel_authorizer import table as authorizer_table
         from apiserver.admission.cel_functions import table
 
@@ -77,13 +87,23 @@ def library() -> _Library:
     return _library
 
 
+def _largest(value: Any) -> int:
+    """Return the length of the longest list or map in a value."""
+    if isinstance(value, dict):
+        return max(len(value), max(map(_largest, value.values()), default=0))
+    if isinstance(value, list):
+        return max(len(value), max(map(_largest, value), default=0))
+    return 0
+
+
 class Expression:
     """One compiled expression."""
 
-    __slots__ = ("_program", "source", "variables")
+    __slots__ = ("_depth", "_program", "source", "variables")
 
     def __init__(self, source: str, program: Any, variables: frozenset[str]) -> None:
         self.source = source
+        self._depth = macro_depth(source)
         self._program = program
         self.variables = variables
         """The variables it refers to."""
@@ -98,6 +118,8 @@ class Expression:
             EvaluationError: with cel-go's wording where clients see it.
         """
         names = tuple(sorted(name for name in self.variables if name in values))
+        if self._depth > 1 and max((_largest(values[name]) for name in names), default=0) ** self._depth > _MOST_STEPS:
+            raise EvaluationError("operation cancelled: actual cost limit exceeded")
         context = library().context(names)
         try:
             for name in names:
@@ -135,6 +157,8 @@ def compile_expression(source: str, variables: Iterable[str]) -> Expression:
     if known is not None:
         return known
     native = library().native
+    if len(source) > _MOST_CHARACTERS or len(_MARKS.findall(source)) > _MOST_MARKS:
+        raise CompileError(_told(source[:80], f"expression code point size exceeds limit: size: {len(source)}"))
     try:
         program = native.compile(rewrite(source))
     except (ValueError, RuntimeError) as error:

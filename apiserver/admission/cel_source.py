@@ -230,6 +230,22 @@ def rewrite(source: str) -> str:
     return source if items is None else _Writer().sequence(items)
 
 
+def macro_depth(source: str) -> int:
+    """Return how deep comprehensions are nested in each other."""
+
+    def walk(items: list[Token]) -> int:
+        deepest = 0
+        for position, item in enumerate(items):
+            if item.items is None:
+                continue
+            inside = walk(item.items)
+            macro = items[position - 1].text if position else ""
+            deepest = max(deepest, inside + (item.text == "(" and macro in _ONE_VARIABLE))
+        return deepest
+
+    return walk(_group(_scan(rewrite(source))) or [])
+
+
 def bound_names(source: str) -> set[str]:
     """Return the names macros bind (they are no references to variables)."""
     names: set[str] = set()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from apimachinery.apis.object_meta import validate_annotations, validate_labels
+from apimachinery.apis.object_meta import validate_meta, validate_meta_update
 from apimachinery.errors import BadRequest, MethodNotAllowed
-from apimachinery.objects import field_path, names
-from apimachinery.objects.field_path import FieldError, FieldPath
+from apimachinery.objects.field_path import FieldError
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import Resource
-from apimachinery.schema.tables import from_openapi
+from apimachinery.schema.decode import DecodeError, decode_value
+from apimachinery.schema.tables import from_openapi, object_meta
 from apimachinery.schema.validate import unknown_fields
 from apiserver.apiextensions import cel_rules, structural, validation
 from apiserver.apiextensions import crd as definitions
@@ -19,31 +19,6 @@ from apiserver.apiextensions.conversion import Converts, SameShape
 from apiserver.registry.generic import only_status
 from apiserver.registry.strategy import Call, Strategy, Subresource, metadata_fields
 from apiserver.storage.cache.entry import Entry
-
-_META = FieldPath("metadata")
-
-
-def metadata_problems(obj: Obj) -> list[FieldError]:
-    """Return what is wrong with names, labels and annotations."""
-    meta = obj.get("metadata") or {}
-    out: list[FieldError] = []
-    name = meta.get("name", "")
-    if not name:
-        out.append(field_path.required(_META.child("name"), "name or generateName is required"))
-    else:
-        out += [field_path.invalid(_META.child("name"), name, p) for p in names.dns1123_subdomain_problems(name)]
-    out += validate_labels(meta.get("labels") or {}, _META.child("labels"))
-    out += validate_annotations(meta.get("annotations") or {}, _META.child("annotations"))
-    return out
-
-
-def _unchanging(new: Obj, old: Obj) -> list[FieldError]:
-    out = []
-    for field in ("name", "namespace", "uid"):
-        before, after = old["metadata"].get(field), new["metadata"].get(field)
-        if before != after:
-            out.append(field_path.invalid(_META.child(field), after, "field is immutable"))
-    return out
 
 
 def _meaning(obj: Obj, *, with_status: bool) -> Obj:
@@ -122,8 +97,14 @@ class VersionHandler:
     def _decode(self, obj: Obj) -> Obj:
         for field, kind in (("metadata", dict), ("apiVersion", str), ("kind", str)):
             if field in obj and not isinstance(obj[field], kind):
-                what = "object" if kind is dict else "string"
-                raise BadRequest(f"unable to decode: {field} must be of type {what}")
+                wanted = "object" if kind is dict else "string"
+                raise BadRequest(f"unable to decode: {field} must be of type {wanted}")
+        try:
+            decode_value(obj.get("metadata") or {}, object_meta())
+        except DecodeError as error:
+            name, version = self.resource.kind, self.resource.version
+            text = f'{name} in version "{version}" cannot be handled as a {name}: {error.text}'
+            raise BadRequest(text) from error
         pruned: Obj = structural.prune(obj, self._node)
         return pruned
 
@@ -173,11 +154,13 @@ class VersionHandler:
 
     def _validate_create(self, obj: Obj, call: Call) -> list[FieldError]:
         del call
-        return metadata_problems(obj) + self._problems(obj, None)
+        own = self.resource
+        return validate_meta(own.api_version, own.kind, obj) + self._problems(obj, None)
 
     def _validate_update(self, new: Obj, old: Obj, call: Call) -> list[FieldError]:
         del call
-        return metadata_problems(new) + _unchanging(new, old) + self._problems(new, old)
+        own = self.resource
+        return validate_meta_update(own.api_version, own.kind, new, old) + self._problems(new, old)
 
     def _validate_status(self, new: Obj, old: Obj, call: Call) -> list[FieldError]:
         del call

@@ -84,3 +84,18 @@ def test_authorizer():
 
 def test_plain_sources_stay_as_they_are():
     assert rewrite("self.a < 5 && self.b in [1]") == "self.a < 5 && self.b in [1]"
+
+
+@pytest.mark.parametrize(
+    "source", ["1" + "+1" * 20_000, "self" + ".a" * 20_000, "[" * 3_000, "(" * 5_000, "a{" * 3_000]
+)
+def test_hostile_expressions_are_refused(source):
+    with pytest.raises(CompileError):
+        compile_expression(source, {"self"})
+
+
+def test_nested_comprehensions_have_a_budget():
+    expression = compile_expression("self.a.all(x, self.a.all(y, self.a.all(z, x + y + z >= 0)))", {"self"})
+    assert expression.evaluate({"self": {"a": list(range(20))}}) is True
+    with pytest.raises(EvaluationError, match="cost limit exceeded"):
+        expression.evaluate({"self": {"a": list(range(1000))}})
