@@ -25,7 +25,7 @@ from kubelet.node.lease import NodeLease
 from kubelet.node.registration import Node
 from kubelet.node.runtime_state import RuntimeState
 from kubelet.options import Config, Options
-from kubelet.pod_admission import admit, insufficient
+from kubelet.pod_admission import admit, forbidden_sysctl, infeasible, insufficient
 from kubelet.pod_cleanup import Cleanup
 from kubelet.pod_status import PodStatuses
 from kubelet.pod_sync import PodSync, SandboxSettings, SyncParts
@@ -193,15 +193,21 @@ class Kubelet:
         return PodWorkers(parts, self.tasks, self._admit)
 
     def _admit(self, pod: Obj, others: list[Obj]) -> tuple[str, str] | None:
-        return admit(pod, others, self.node.allocatable(), self.node.labels(), self.identity.name)
+        refusal = forbidden_sysctl(pod, self.config.allowedUnsafeSysctls)
+        return refusal or admit(pod, others, self.node.allocatable(), self.node.labels(), self.identity.name)
 
-    def _fits(self, pod: Obj) -> str:
+    def _fits(self, pod: Obj) -> tuple[str, str]:
+        """Whether the node has room for the pod's new size: ("", "") or the pending resize's reason and message."""
+        never = infeasible(pod, self.node.allocatable())
+        if never:
+            return "Infeasible", never
         others = [p for p in self.workers.active() if p["metadata"]["uid"] != pod["metadata"]["uid"]]
         short = insufficient(pod, others, self.node.allocatable())
         if short is None:
-            return ""
+            return "", ""
         resource, requested, used, total = short
-        return f"Node didn't have enough resource: {resource}, requested: {requested}, used: {used}, capacity: {total}"
+        text = f"Node didn't have enough resource: {resource}, requested: {requested}, used: {used}, capacity: {total}"
+        return "Deferred", text
 
     # --- running
 
@@ -233,11 +239,11 @@ class Kubelet:
         spawn(self.runtime_events.stream, name="runtime events", restart=True)
         spawn(self.runtime_events.relist, name="relist", restart=True)
         spawn(self.factory.run, name="informers", restart=True)
-        await self.services.wait_for_sync()
-        informer = api_server.watch(self.factory, self.identity.name, self.workers, self.mirrors)
         static = self.options.pod_manifest_path or self.config.staticPodPath
         if static:
             self._static(Path(static))
+        await self.services.wait_for_sync()
+        informer = api_server.watch(self.factory, self.identity.name, self.workers, self.mirrors)
         await informer.wait_for_sync()
         self._collectors()
 

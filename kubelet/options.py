@@ -16,7 +16,7 @@ Obj = dict[str, Any]
 class Options:
     """Flags of `python -m kubelet`."""
 
-    kubeconfig: str = flag("", help="Kubeconfig to reach the API server with; without it only static pods run.")
+    kubeconfig: str = flag("", help="Kubeconfig to reach the API server with.")
     config: str = flag("", help="KubeletConfiguration file (YAML).")
     container_runtime_endpoint: str = flag(
         "unix:///run/containerd/containerd.sock", help="CRI endpoint of the runtime service."
@@ -57,6 +57,7 @@ class Config:
     podLogsDir: str = "/var/log/pods"  # noqa: N815
     resolvConf: str = "/etc/resolv.conf"  # noqa: N815
     maxPods: int = 110  # noqa: N815
+    allowedUnsafeSysctls: tuple[str, ...] = ()  # noqa: N815
     serializeImagePulls: bool = False  # noqa: N815
     registerNode: bool = True  # noqa: N815
     registerWithTaints: tuple[Any, ...] = ()  # noqa: N815

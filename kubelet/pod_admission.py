@@ -10,6 +10,22 @@ from kubelet.resources.qos import is_critical
 
 Obj = dict[str, Any]
 
+SAFE_SYSCTLS = frozenset(
+    {
+        "kernel.shm_rmid_forced",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.ip_local_reserved_ports",
+        "net.ipv4.ip_unprivileged_port_start",
+        "net.ipv4.ping_group_range",
+        "net.ipv4.tcp_fin_timeout",
+        "net.ipv4.tcp_keepalive_intvl",
+        "net.ipv4.tcp_keepalive_probes",
+        "net.ipv4.tcp_keepalive_time",
+        "net.ipv4.tcp_rmem",
+        "net.ipv4.tcp_syncookies",
+        "net.ipv4.tcp_wmem",
+    }
+)
 REJECTED = "Pod was rejected: "
 
 
@@ -53,6 +69,33 @@ def insufficient(pod: Obj, others: list[Obj], allocatable: Mapping[str, str]) ->
         total = milli(allocatable.get(key)) if key == "cpu" else whole(allocatable.get(key))
         if value and used.get(key, 0) + value > total:
             return key, value, used.get(key, 0), total
+    return None
+
+
+def infeasible(pod: Obj, allocatable: Mapping[str, str]) -> str:
+    """Why a pod of this size could never run here; empty if it could."""
+    short = insufficient(pod, [], allocatable)
+    if short is None:
+        return ""
+    resource, requested, _, total = short
+    return f"Node didn't have enough capacity: {resource}, requested: {requested}, capacity: {total}"
+
+
+def forbidden_sysctl(pod: Obj, allowed: tuple[str, ...]) -> tuple[str, str] | None:
+    """Refuse sysctls that are neither safe nor allowed by the configuration, or that the pod's namespaces don't
+    isolate.
+    """
+    spec = pod["spec"]
+    for item in (spec.get("securityContext") or {}).get("sysctls") or ():
+        name = str(item["name"]).replace("/", ".")
+        listed = name in SAFE_SYSCTLS or any(
+            name == a or (a.endswith("*") and name.startswith(a[:-1])) for a in allowed
+        )
+        shared = (name.startswith("net.") and spec.get("hostNetwork")) or (
+            name.startswith(("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")) and spec.get("hostIPC")
+        )
+        if not listed or shared:
+            return "SysctlForbidden", f'{REJECTED}forbidden sysctl: "{item["name"]}" not allowlisted'
     return None
 
 

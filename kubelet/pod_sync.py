@@ -122,16 +122,20 @@ class PodSync:
         if actions.finished:
             parts.statuses.publish(memory, state, progress=True)
             return SyncResult(terminal=True)
-        fresh = not state.sandboxes
-        if not fresh or memory.failures:
-            parts.statuses.publish(memory, state, progress=bool(actions.start or actions.create_sandbox))
+        parts.statuses.publish(memory, state, progress=bool(actions.start or actions.create_sandbox))
         run = _Pass(memory, state, self._parts, self._backoff)
         try:
             await run.carry_out(actions)
-        finally:
+        except BaseException:
+            # Cancelled or failed half way: what the runtime has now must be asked.
             parts.cache.put(run.state)
+            parts.cache.invalidate(memory.uid)
             parts.probes.ensure(pod, run.state)
             parts.statuses.publish(memory, run.state)
+            raise
+        parts.cache.put(run.state)
+        parts.probes.ensure(pod, run.state)
+        parts.statuses.publish(memory, run.state)
         return SyncResult(again=run.again, refresh=self._refresh(memory.uid))
 
     def _refresh(self, uid: str) -> float | None:
@@ -225,7 +229,7 @@ class _Pass:
             if not error.unreachable:
                 self._emit("Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
             self.parts.cache.invalidate(self.memory.uid)
-            raise PodSyncError(str(error)) from error
+            raise PodSyncError(str(error), 0.5 if error.unreachable else None) from error
         record = sandbox_record(status)
         self.state = replace(self.state, sandboxes=(record, *self.state.sandboxes))
 

@@ -29,6 +29,7 @@ Obj = dict[str, Any]
 
 FIRST_RETRY = 0.25
 LONGEST_RETRY = 10.0
+WHILE_RUNTIME_IS_AWAY = 0.5
 
 log = get_logger("kubelet.pods")
 
@@ -100,7 +101,9 @@ class _Worker:
 
     def _retry_later(self, command: machine.Command, error: Exception) -> None:
         pause = getattr(error, "retry", None) or min(FIRST_RETRY * 2**self.memory.errors, LONGEST_RETRY)
-        self.memory.errors += 1
+        if isinstance(error, RuntimeServiceError) and error.unreachable:
+            pause = min(pause, WHILE_RUNTIME_IS_AWAY)
+        self.memory.errors = min(self.memory.errors + 1, 20)
         if self.memory.errors in {2, 10}:
             log.info("pod command fails", pod=self.memory.key, command=type(command).__name__, error=str(error))
         self.wake_in(pause)

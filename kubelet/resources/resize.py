@@ -23,7 +23,9 @@ RETRY = 5.0
 class Resizer:
     """One instance per kubelet."""
 
-    def __init__(self, client: CRIClient, cache: PodCache, tree: CgroupTree, fits: Callable[[Obj], str]) -> None:
+    def __init__(
+        self, client: CRIClient, cache: PodCache, tree: CgroupTree, fits: Callable[[Obj], tuple[str, str]]
+    ) -> None:
         self._client = client
         self._cache = cache
         self._tree = tree
@@ -34,19 +36,24 @@ class Resizer:
         pod = memory.pod
         wanted = {c["name"]: c.get("resources") or {} for c in _resizable(pod)}
         if not memory.allocated:
-            memory.allocated = wanted
+            memory.allocated = {name: _published(pod, name, resources) for name, resources in wanted.items()}
         changed = {name for name, resources in wanted.items() if memory.allocated.get(name) != resources}
         if not changed:
             memory.resize = None
             return None
-        problem = self._fits(pod)
-        if problem:
-            memory.resize = ("PodResizePending", "Deferred", problem)
-            return RETRY
+        reason, problem = self._fits(pod)
+        if reason:
+            memory.resize = ("PodResizePending", reason, problem)
+            return RETRY if reason == "Deferred" else None
         running = [r for r in state.running if r.name in changed]
         self._tree.apply(pod)
         try:
             for record in running:
+                if _wants_restart(pod, record.name, memory.allocated.get(record.name) or {}, wanted[record.name]):
+                    # It comes back with the new limits; stopping it is all there is to do.
+                    memory.allocated = {**memory.allocated, record.name: wanted[record.name]}
+                    await self._client.stop_container(record.id, _grace(pod))
+                    continue
                 amounts = limits_to_runtime(wanted[record.name])
                 await self._client.update_container_resources(
                     record.id,
@@ -66,5 +73,31 @@ class Resizer:
         return 0.0
 
 
+def _published(pod: Obj, name: str, wanted: Obj) -> Obj:
+    """What was in force before this kubelet started: the published resources of a container that runs."""
+    status = pod.get("status") or {}
+    for field in ("containerStatuses", "initContainerStatuses"):
+        for item in status.get(field) or ():
+            if item.get("name") == name and "running" in (item.get("state") or {}) and item.get("resources"):
+                return dict(item["resources"])
+    return wanted
+
+
 def _resizable(pod: Obj) -> list[Obj]:
     return [c for c, kind in all_containers(pod) if kind is Kind.REGULAR or (kind is Kind.INIT and is_sidecar(c))]
+
+
+def _wants_restart(pod: Obj, name: str, old: Obj, new: Obj) -> bool:
+    """Whether a resource that changed has the resize policy RestartContainer."""
+    container = next(c for c in _resizable(pod) if c["name"] == name)
+    policies = {p["resourceName"]: p.get("restartPolicy") for p in container.get("resizePolicy") or ()}
+
+    def differs(resource: str) -> bool:
+        return any((old.get(k) or {}).get(resource) != (new.get(k) or {}).get(resource) for k in ("requests", "limits"))
+
+    return any(policies.get(resource) == "RestartContainer" and differs(resource) for resource in ("cpu", "memory"))
+
+
+def _grace(pod: Obj) -> float:
+    seconds = pod["spec"].get("terminationGracePeriodSeconds")
+    return 30.0 if seconds is None else float(seconds)

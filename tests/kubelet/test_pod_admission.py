@@ -1,4 +1,4 @@
-from kubelet.pod_admission import admit
+from kubelet.pod_admission import admit, forbidden_sysctl, infeasible
 
 NODE = {"cpu": "1", "memory": "1Gi", "pods": "2"}
 
@@ -30,3 +30,18 @@ def test_ports_and_selectors():
     affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}
     assert admit(pod("a", affinity=affinity), [], NODE, {}, "n")[0] == "NodeAffinity"
     assert admit(pod("a", affinity=affinity), [], NODE, {"x": "y"}, "n") is None
+
+
+def test_sysctls_must_be_safe_or_allowed():
+    def with_sysctl(name, **spec):
+        return pod("a", securityContext={"sysctls": [{"name": name, "value": "1"}]}, **spec)
+
+    assert forbidden_sysctl(with_sysctl("kernel.shm_rmid_forced"), ()) is None
+    assert forbidden_sysctl(with_sysctl("kernel.msgmax"), ())[0] == "SysctlForbidden"
+    assert forbidden_sysctl(with_sysctl("kernel.msgmax"), ("kernel.msg*",)) is None
+    assert forbidden_sysctl(with_sysctl("net.ipv4.tcp_syncookies", hostNetwork=True), ()) is not None
+
+
+def test_what_could_never_fit():
+    assert infeasible(pod("a", "3"), NODE) == "Node didn't have enough capacity: cpu, requested: 3000, capacity: 1000"
+    assert infeasible(pod("a"), NODE) == ""
