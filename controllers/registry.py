@@ -17,6 +17,8 @@ from controllers import (
 from controllers.context import Context
 from controllers.deployment import controller as deployment
 from controllers.garbage_collector import controller as garbage_collector
+from controllers.persistent_volume import binder as volume_binder
+from controllers.persistent_volume import protection as volume_protection
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,9 @@ CONTROLLERS: tuple[Row, ...] = (
     Row("garbage-collector-controller", garbage_collector.new),
     Row("pod-garbage-collector-controller", pod_garbage_collection.new),
     Row("node-lifecycle-controller", node_lifecycle.new),
+    Row("persistentvolume-binder-controller", volume_binder.new),
+    Row("persistentvolumeclaim-protection-controller", volume_protection.new_for_claims),
+    Row("persistentvolume-protection-controller", volume_protection.new_for_volumes),
 )
 
 
