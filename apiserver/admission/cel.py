@@ -162,7 +162,7 @@ def compile_expression(source: str, variables: Iterable[str]) -> Expression:
     try:
         program = native.compile(rewrite(source))
     except (ValueError, RuntimeError) as error:
-        text = str(error).partition("': ")[2] or str(error)
+        text = (str(error).partition("': ")[2] or str(error)).replace("\n|", "\n |")
         raise CompileError(text if text.startswith("ERROR") else _told(source, f"Syntax error: {text}")) from error
     used = set(program.variables())
     unknown = used - declared - _BUILT_IN - bound_names(source) - {n for n in used if n.startswith("entry__")}
