@@ -22,6 +22,6 @@ def apply(doc: Any, ops: Any) -> Any:
     try:
         return jsonpatch.JsonPatch(ops).apply(doc)
     except jsonpatch.InvalidJsonPatch as error:
-        raise Invalid(f"{_REJECTED}: {error}") from error
+        raise Invalid(f"{_REJECTED}: {error}", details={}) from error
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError, IndexError) as error:
-        raise Invalid(_REJECTED, details={"causes": [{"message": str(error)}]}) from error
+        raise Invalid(_REJECTED, details={}) from error

@@ -63,7 +63,6 @@ _PLAIN_INTEGERS = frozenset(
         "succeeded",
         "failed",
         "count",
-        "priority_",
         "generation",
     ]
 )
@@ -75,13 +74,15 @@ _POINTER_STRINGS = frozenset(
         "volumeAttributesClassName",
         "ingressClassName",
         "runtimeClassName",
-        "key_",
         "name",
         "appProtocol",
         "preemptionPolicy",
         "namespace",
     ]
 )
+
+# Fields that are stored when empty, against the rules above.
+_KEPT = frozenset(("apps.v1.StatefulSetStatus.availableReplicas", "core.v1.HostPathVolumeSource.type"))
 
 
 class Schema:
@@ -257,12 +258,13 @@ def _fill(schema: Schema, raw: dict[str, Any]) -> None:
     schema.map_type = raw.get("mt", "")
     properties: dict[str, Schema] = {}
     for field, one in raw["p"].items():
-        properties[field] = _field(field, _node(one), field in required)
+        kept = field in required or f"{schema.name}.{field}" in _KEPT
+        properties[field] = _field(field, _node(one), kept)
     schema.properties = properties
 
 
-def _field(name: str, node: Schema, required: bool) -> Schema:  # noqa: FBT001
-    if required or node.special or node.name or node.is_struct:
+def _field(name: str, node: Schema, kept: bool) -> Schema:  # noqa: FBT001
+    if kept or node.special or node.name or node.is_struct:
         return node
     if node.type == "boolean":
         dropped = name in _PLAIN_BOOLEANS

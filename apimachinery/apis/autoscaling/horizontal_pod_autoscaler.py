@@ -31,7 +31,7 @@ def apply_defaults(obj: Obj) -> None:
             for field, rules in (("scaleUp", _UP), ("scaleDown", _DOWN)):
                 given = behavior.get(field) or {}
                 behavior[field] = {**copy.deepcopy(rules), **given}
-        obj["status"] = {"desiredReplicas": 0, "currentMetrics": None, **(obj.get("status") or {})}
+        obj["status"] = {"desiredReplicas": 0, **(obj.get("status") or {})}
     else:
         obj["status"] = {"currentReplicas": 0, "desiredReplicas": 0, **(obj.get("status") or {})}
 
