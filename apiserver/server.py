@@ -20,6 +20,7 @@ from apiserver.authentication.discovery import openid_documents
 from apiserver.authentication.registry import Authenticator
 from apiserver.authorization.rbac_bootstrap import ensure_bootstrap
 from apiserver.authorization.registry import Authorizer
+from apiserver.endpoints.body import MAX_BODY_BYTES
 from apiserver.endpoints.documents import Documents
 from apiserver.endpoints.exchange import Services
 from apiserver.endpoints.health import Health
@@ -46,7 +47,7 @@ from component.tasks import Tasks
 
 _LOG = get_logger("server")
 _DRAIN_SECONDS = 5.0
-_STALE_SECONDS = 5.0
+_MAX_HEAD_BYTES = 256 * 1024
 
 
 class Server:
@@ -119,10 +120,19 @@ class Server:
                 await self._serve(chain, tasks)
         finally:
             await self._kubelets.close()
+            await self.services.chain.close()
             await self._storage.close()
 
     async def _serve(self, chain: FilterChain, tasks: Tasks) -> None:
-        server = web.Server(chain.handle, handler_cancellation=True, access_log=None, keepalive_timeout=120.0)
+        server = web.Server(
+            chain.handle,
+            request_factory=_request,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=120.0,
+            max_line_size=_MAX_HEAD_BYTES,  # selectors in queries can be long
+            max_field_size=_MAX_HEAD_BYTES,
+        )
         listeners = await self._listen(server)
         tasks.spawn(self.watches.run, name="bookmarks", restart=True)
         tasks.spawn(self._bootstrap, name="bootstrap roles", restart=True)
@@ -219,6 +229,12 @@ class Server:
             "poststarthook/rbac/bootstrap-roles", lambda: "" if self._roles_ready else "not finished", only_ready=True
         )
         self.health.add("informer-sync", lambda: "" if self.cached.revision else "not synced", only_ready=True)
+
+
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    """Make a request whose body may be as large as the API allows (aiohttp's own limit is lower)."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES + 1)
 
 
 async def serve(options: Options) -> None:

@@ -24,6 +24,9 @@ async def read_body(exchange: Exchange) -> bytes:
     length = exchange.request.content_length
     if length is not None and length > MAX_BODY_BYTES:
         raise RequestEntityTooLarge(f"Request entity too large: limit is {MAX_BODY_BYTES}")
+    transport = exchange.request.transport
+    if transport is not None and exchange.request.headers.get("Expect", "").lower() == "100-continue":
+        transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     return await exchange.request.read()
 
 

@@ -26,7 +26,7 @@ from apiserver.storage.cache.history import CacheEvent
 from apiserver.storage.cache.subscriber import Selection
 from component.clock import Clock
 
-_MAX_WAITING_BYTES = 32 * 1024 * 1024
+_MAX_WAITING_BYTES = 8 * 1024 * 1024
 _INITIAL_BATCH = 32
 _MAX_WAITING_EVENTS = 10_000
 _BOOKMARK_SECONDS = 50.0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from apimachinery.objects.field_path import FieldError
+from apimachinery.apis.core.pod import validate_spec
+from apimachinery.objects.field_path import FieldError, FieldPath, forbidden
 from apimachinery.objects.metadata import Obj
 from apimachinery.objects.pods import qos_class
 from apiserver.registry import generic
@@ -133,13 +135,39 @@ def strategy(base: Strategy) -> Strategy:
         grace=_grace,
         subresources={
             "status": Subresource(prepare=_status),
-            "ephemeralcontainers": Subresource(prepare=_ephemeral_containers, validate=_no_checks),
+            "ephemeralcontainers": Subresource(prepare=_ephemeral_containers, validate=_whole(_kept)),
             "binding": Subresource(prepare=_bound, validate=_no_checks),
-            "resize": Subresource(prepare=_resize, validate=_no_checks),
+            "resize": Subresource(prepare=_resize, validate=_whole(_no_checks)),
         },
     )
 
 
 def _no_checks(new: Obj, old: Obj, call: Call) -> list[FieldError]:  # what may change is decided by the preparation
     del new, old, call
+    return []
+
+
+_Check = Callable[[Obj, Obj, Call], list[FieldError]]
+
+
+def _whole(further: _Check) -> _Check:
+    """Check what may not change, then the whole spec as if it were new."""
+
+    def check(new: Obj, old: Obj, call: Call) -> list[FieldError]:
+        return further(new, old, call) or validate_spec(new["spec"], FieldPath("spec"))
+
+    return check
+
+
+def _kept(new: Obj, old: Obj, call: Call) -> list[FieldError]:
+    """Ephemeral containers can be added, not changed or removed."""
+    del call
+    path = FieldPath("spec").child("ephemeralContainers")
+    there = {one.get("name"): one for one in new["spec"].get("ephemeralContainers") or []}
+    for one in old["spec"].get("ephemeralContainers") or []:
+        name = one.get("name")
+        if name not in there:
+            return [forbidden(path, f'existing ephemeral containers "{name}" may not be removed\n')]
+        if there[name] != one:
+            return [forbidden(path, f'existing ephemeral containers "{name}" may not be changed\n')]
     return []

@@ -379,3 +379,39 @@ def test_strangers_get_nothing(pair):
     status, _, data = anonymous.raw("GET", "/api/v1/namespaces", Authorization="Bearer nonsense")
     assert (status, json.loads(data)["reason"]) == (401, "Unauthorized")
     assert anonymous.raw("GET", "/livez")[0] == 200
+
+
+def test_large_bodies_and_long_queries(api: Api, ns: str):
+    """Up to the limits (3 MiB a body, 1.5 MiB an object) size alone is no reason to refuse."""
+    assert api.json("POST", f"{ns}/configmaps", config_map("big", x="a" * 1_000_000))[0] == 201
+    status, answer = api.json("POST", f"{ns}/configmaps", config_map("bigger", x="a" * 2_000_000))
+    assert (status, answer["reason"]) in ((422, "Invalid"), (413, "RequestEntityTooLarge"))
+    selector = ",".join(f"key-{index}%21%3Dvalue" for index in range(2000))
+    assert api.json("GET", f"{ns}/configmaps?labelSelector={selector}")[0] == 200
+
+
+def test_ephemeral_containers_only_grow(api: Api, ns: str):
+    api.json("POST", f"{ns}/pods", pod("p"))
+    strategic, path = "application/strategic-merge-patch+json", f"{ns}/pods/p/ephemeralcontainers"
+    added = {"spec": {"ephemeralContainers": [{"name": "e", "image": "busybox"}]}}
+    status, obj = api.json("PATCH", path, added, strategic)
+    assert status == 200, obj
+    assert obj["metadata"]["generation"] == 2
+    obj["spec"]["ephemeralContainers"][0]["image"] = "other"
+    assert api.json("PUT", path, obj)[0] == 422
+    obj["spec"].pop("ephemeralContainers")
+    assert api.json("PUT", path, obj)[0] == 422
+    resources = {"spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "10m"}}}]}}
+    status, obj = api.json("PATCH", f"{ns}/pods/p/resize", resources, strategic)
+    assert status in (200, 422), obj
+
+
+def test_watch_as_table(api: Api, ns: str):
+    api.json("POST", f"{ns}/configmaps", config_map("a"))
+    connection = api.connect()
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+    connection.request("GET", f"{ns}/configmaps?watch=1&resourceVersion=0", headers={"Accept": table})
+    event = json.loads(connection.getresponse().readline())
+    assert (event["type"], event["object"]["kind"]) == ("ADDED", "Table")
+    assert event["object"]["rows"][0]["cells"][0] == "a"
+    connection.close()
