@@ -41,6 +41,11 @@ def ipam_delete(call: Call) -> None:
         run(ipam_type(call), call.with_config(call.config, "DEL"))
 
 
+def ipam_needs_link(call: Call) -> bool:
+    """Whether addresses are given back through the container's interface (DHCP), so while it is still there."""
+    return ipam_type(call) == "dhcp"
+
+
 def ipam_check(call: Call) -> None:
     """Let the IPAM plugin check that the addresses are still held."""
     if ipam_type(call):

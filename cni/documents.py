@@ -62,8 +62,11 @@ def loads(text: str | bytes) -> Any:
     start = len(document) - len(document.lstrip(_BLANK))
     try:
         value, end = _CORE[0](document, start)
-    except StopIteration as stop:
-        raise ValueError(f"invalid JSON at character {stop.value}") from None
+    except (StopIteration, SystemError):
+        # Its way of saying "no JSON" while the package is not there to make the error; the package knows the words.
+        import json
+
+        return json.loads(document)
     if document[end:].strip(_BLANK):
         raise ValueError(f"invalid JSON: more text at character {end}")
     return value

@@ -315,10 +315,13 @@ def _wait_for_carrier(name: str, settings: Settings, host: Netlink) -> links.Lin
 
 def delete(call: Call) -> None:
     """Disconnect the container; what has gone already does not matter."""
+    if delegate.ipam_needs_link(call):
+        delegate.ipam_delete(call)
     _remove_pair(call)
     # The rules go before the address is free: who gets it next must not lose its own.
     _remove_rules(call)
-    delegate.ipam_delete(call)
+    if not delegate.ipam_needs_link(call):
+        delegate.ipam_delete(call)
 
 
 def _remove_rules(call: Call) -> None:

@@ -68,7 +68,8 @@ def _connect(call: Call, answer: Result, host: Netlink) -> None:
             batch.append(links.new_route(f"{_plain(ip)}/{width}", index=outer.index, replace=True))
         host.send(*batch)
         inside.send(links.up(inner.index), *_inner_routes(inner.index, ips))
-        veth.configure(inside, inner.index, {"routes": answer["routes"], "ips": []}, call.ifname)
+        routes = [{**route, "gw": route.get("gw") or veth.gateway_for(ips, route["dst"])} for route in answer["routes"]]
+        veth.configure(inside, inner.index, {"routes": routes}, call.ifname)
     if call.flag("ipMasq"):
         masquerade.add(call.name, call.container_id, call.ifname, [ip["address"] for ip in ips])
     answer["interfaces"] = [

@@ -59,12 +59,11 @@ def add(call: Call, kind: str, data: bytes, *, mac: str = "") -> Result:
     answer: Result = {"ips": [], "routes": [], "dns": {}}
     try:
         _configure(call, answer)
-    except BaseException:
+    except BaseException as failure:
         try:
             delete(call)
-        except (OSError, CNIError) as error:
-            # The error that led here is the one to tell; DEL tries again.
-            answer["cleanup"] = str(error)
+        except (OSError, CNIError):
+            raise failure from None  # the error that led here is the one to tell; DEL tries all again
         raise
     if call.mapping("dns"):
         answer["dns"] = call.mapping("dns")
@@ -105,8 +104,10 @@ def _configure(call: Call, answer: Result) -> None:
 
 def delete(call: Call) -> None:
     """Give the addresses back (a DHCP lease is released through the link), then remove the link."""
-    delegate.ipam_delete(call)
-    veth.remove(call.netns, call.ifname)
+    try:
+        delegate.ipam_delete(call)
+    finally:
+        veth.remove(call.netns, call.ifname)
 
 
 def check(call: Call, kind: str) -> links.Link:

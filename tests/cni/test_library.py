@@ -1,0 +1,355 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from cni import documents
+from cni.cache import Cache
+from cni.config import Call, check_ifname, parse_args
+from cni.errors import CNIError
+from cni.library import Library, Network
+from cni.network import files
+from cni.result import convert, parse
+from cni.versions import highest
+from linux import links, netns
+from tests.cni.conftest import REFERENCE, addresses_in, host_local, tables
+
+# -- pure
+
+
+def test_files_by_name(tmp_path):
+    for name in ("20-b.conflist", "10-a.conf", "15.json", "05.txt", ".hidden.conf"):
+        (tmp_path / name).write_text("{}")
+    assert [os.path.basename(f) for f in files(str(tmp_path))] == ["10-a.conf", "15.json", "20-b.conflist"]
+    assert Network.load(str(tmp_path / "none")) is None
+
+
+def test_first_good_file_wins_and_a_name_selects(tmp_path):
+    (tmp_path / "1.conflist").write_text("{ damaged")
+    (tmp_path / "2.conf").write_text('{"cniVersion": "1.0.0", "name": "two", "type": "bridge"}')
+    (tmp_path / "3.conflist").write_text('{"cniVersion": "1.0.0", "name": "three", "plugins": [{"type": "ptp"}]}')
+    assert Network.load(str(tmp_path)).name == "two"
+    assert Network.load(str(tmp_path)).plugins[0]["type"] == "bridge"
+    assert Network.load(str(tmp_path), "three").plugins == [{"type": "ptp"}]
+    (tmp_path / "2.conf").unlink()
+    (tmp_path / "3.conflist").unlink()
+    with pytest.raises(CNIError, match=r"1\.conflist"):
+        Network.load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        {"name": "n"},
+        {"name": "n", "plugins": []},
+        {"name": "n", "plugins": [{}]},
+        {"name": "n", "plugins": [{"type": 5}]},
+        {"name": "", "plugins": [{"type": "x"}]},
+        {"name": "a b", "plugins": [{"type": "x"}]},
+        {"name": "n", "cniVersion": "9.0.0", "plugins": [{"type": "x"}]},
+        {"name": "n", "cniVersion": 1, "plugins": [{"type": "x"}]},
+    ],
+)
+def test_bad_networks(document):
+    with pytest.raises(CNIError):
+        Network(document)
+
+
+def test_highest_version_of_several():
+    assert (
+        Network({"name": "n", "cniVersions": ["0.4.0", "1.0.0", "9.0.0"], "plugins": [{"type": "x"}]}).version
+        == "1.0.0"
+    )
+    assert highest([]) == "0.1.0"
+    with pytest.raises(CNIError, match="incompatible"):
+        highest(["7.0.0"])
+
+
+def test_capabilities_reach_those_who_declare_them():
+    network = Network(
+        {"name": "n", "cniVersion": "1.0.0", "plugins": [{"type": "x", "capabilities": {"mac": True, "ips": False}}]}
+    )
+    config = network.plugin_config(network.plugins[0], {"mac": "02::", "ips": ["1"]}, None)
+    assert config["runtimeConfig"] == {"mac": "02::"}
+
+
+FULL = {
+    "cniVersion": "1.1.0",
+    "interfaces": [{"name": "eth0", "mac": "02:00:00:00:00:01", "mtu": 1400, "sandbox": "/n"}],
+    "ips": [
+        {"interface": 0, "address": "10.0.0.2/24", "gateway": "10.0.0.1"},
+        {"interface": 0, "address": "fd00::2/64"},
+    ],
+    "routes": [{"dst": "0.0.0.0/0", "mtu": 1300}, {"dst": "::/0", "gw": "fd00::1"}],
+    "dns": {"nameservers": ["10.0.0.1"]},
+}
+
+
+def test_results_in_all_versions():
+    one = convert(FULL, "1.0.0")
+    assert "mtu" not in one["interfaces"][0]
+    assert one["routes"][0] == {"dst": "0.0.0.0/0"}
+    old = convert(FULL, "0.3.1")
+    assert [ip["version"] for ip in old["ips"]] == ["4", "6"]
+    oldest = convert(FULL, "0.2.0")
+    assert oldest["ip4"] == {"ip": "10.0.0.2/24", "gateway": "10.0.0.1", "routes": [{"dst": "0.0.0.0/0"}]}
+    assert oldest["ip6"]["routes"] == [{"dst": "::/0", "gw": "fd00::1"}]
+    for version in ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"):
+        shown = convert(FULL, version)
+        assert shown["cniVersion"] == version
+        assert [ip["address"] for ip in parse(shown)["ips"]] == ["10.0.0.2/24", "fd00::2/64"]
+    with pytest.raises(CNIError):
+        convert({"interfaces": [], "dns": {}}, "0.2.0")
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a": 1} x', "[1,]", "nul", '{"a": NaN}', '"\x01"'])
+def test_json_that_is_none(text):
+    with pytest.raises(ValueError, match=r"\S"):
+        documents.loads(text)
+
+
+def test_json_there_and_back():
+    value = {"a": [1, 2.5, None, True, 'ü\n"', {}], "b": {"c": []}}
+    assert documents.loads(documents.dumps(value)) == value
+    assert json.loads(documents.dumps(value)) == value
+    assert documents.loads(b" \n{ } \n") == {}
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a:b", "a b", "x" * 16])
+def test_bad_interface_names(name):
+    with pytest.raises(CNIError) as failure:
+        check_ifname(name)
+    assert failure.value.code == 4
+
+
+def test_arguments():
+    assert parse_args("A=1;B=x=y") == {"A": "1", "B": "x=y"}
+    with pytest.raises(CNIError):
+        parse_args("A")
+
+
+def test_damaged_cache_is_none(tmp_path):
+    cache = Cache(str(tmp_path))
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "n-c-eth0").write_text("{")
+    assert cache.load("n", "c", "eth0") is None
+    assert cache.all() == []
+
+
+def test_wrong_types_in_a_configuration():
+    with pytest.raises(CNIError, match="bridge is not a string"):
+        Call("ADD", {"bridge": 1}).text("bridge")
+    with pytest.raises(CNIError, match="mtu is not an integer"):
+        Call("ADD", {"mtu": True}).number("mtu")
+    with pytest.raises(CNIError, match="ipMasq is not a boolean"):
+        Call("ADD", {"ipMasq": "yes"}).flag("ipMasq")
+
+
+# -- live
+
+
+def conflist(directory, version="1.0.0", name="mktlist", **bridge):
+    return Network(
+        {
+            "cniVersion": version,
+            "name": name,
+            "plugins": [
+                {
+                    "type": "bridge",
+                    "bridge": "mktbr0",
+                    "isGateway": True,
+                    "ipMasq": True,
+                    "ipam": host_local(directory, routes=[{"dst": "0.0.0.0/0"}]),
+                    **bridge,
+                },
+                {"type": "portmap", "capabilities": {"portMappings": True}},
+                {"type": "tuning", "mtu": 1400, "dataDir": str(directory / "tuning")},
+            ],
+        }
+    )
+
+
+PORTS = [{"hostPort": 18080, "containerPort": 80, "protocol": "tcp", "hostIP": ""}]
+
+
+@pytest.fixture(params=["in process", "executables", "mixed", "reference"])
+def library(request, tmp_path, plugin_directory):
+    if request.param == "reference":
+        if not os.path.exists(f"{REFERENCE}/portmap"):
+            pytest.skip("no reference binaries")
+        return Library([REFERENCE], str(tmp_path / "cache"), in_process=False)
+    if request.param == "mixed":
+        # Foreign binaries between ours: a bridge of somebody else's.
+        mixed = tmp_path / "mixed"
+        mixed.mkdir()
+        os.symlink(f"{plugin_directory}/bridge", mixed / "bridge")
+        for kind in ("portmap", "tuning"):
+            source = f"{REFERENCE}/{kind}"
+            os.symlink(source if os.path.exists(source) else f"{plugin_directory}/{kind}", mixed / kind)
+        return Library([str(mixed)], str(tmp_path / "cache"), in_process=False)
+    return Library([plugin_directory], str(tmp_path / "cache"), in_process=request.param == "in process")
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("version", ["0.3.1", "0.4.0", "1.0.0"])
+def test_a_whole_list(library, host, version):
+    network = conflist(host.directory, version)
+    one = host.container()
+    answer = host.inside(lambda: library.add(network, "one", one, port_mappings=PORTS, args={"IgnoreUnknown": "1"}))
+    assert answer["ips"][0]["address"] == "10.88.0.2/24"
+    assert netns.run_in(one, lambda: links.get("eth0")).mtu == 1400
+    server = host.serve(one, 80, "one")
+    assert host.ask("10.88.0.1", 18080).startswith("one")
+    server.close()
+    assert library.attachments() == [("mktlist", "one", "eth0")]
+    if version != "0.3.1" and library._path != [REFERENCE] and not library._path[0].endswith("mixed"):
+        host.inside(lambda: library.check(network, "one", one))
+    host.inside(lambda: library.delete(network, "one", one))
+    host.inside(lambda: library.delete(network, "one", ""))
+    assert addresses_in(one) == []
+    assert library.attachments() == []
+    assert tables(host) == []
+
+
+@pytest.mark.live
+def test_delete_uses_the_configuration_it_was_attached_with(host, tmp_path):
+    library = Library([], str(tmp_path / "cache"))
+    network = conflist(host.directory)
+    one = host.container()
+    host.inside(lambda: library.add(network, "one", one, port_mappings=PORTS))
+    changed = Network({"cniVersion": "1.0.0", "name": "mktlist", "plugins": [{"type": "loopback"}]})
+    host.inside(lambda: library.delete(changed, "one", one))
+    assert tables(host) == []
+    assert not list((host.directory / "networks" / "mktlist").glob("10.*"))
+
+
+@pytest.mark.live
+def test_gc_after_a_crash(library, host):
+    network = conflist(host.directory, "1.0.0")
+    one, two = host.container(), host.container()
+    for cid, path in (("kept", one), ("lost", two)):
+        port = [{**PORTS[0], "hostPort": 18080 + len(cid) + ord(cid[0])}]
+        host.inside(lambda cid=cid, path=path, port=port: library.add(network, cid, path, port_mappings=port))
+    host.inside(lambda: library.gc(network, [("kept", "eth0")]))
+    assert library.attachments() == [("mktlist", "kept", "eth0")]
+    assert addresses_in(two) == []
+    assert [p.name for p in (host.directory / "networks" / "mktlist").glob("10.*")] == ["10.88.0.2"]
+    host.inside(lambda: library.status(network))
+
+
+@pytest.mark.live
+def test_many_at_once(host, tmp_path):
+    library = Library([], str(tmp_path / "cache"))
+    network = conflist(host.directory)
+    paths = [host.container() for _ in range(60)]
+    given, failures = [], []
+
+    def attach(number):
+        def work():
+            port = [{**PORTS[0], "hostPort": 20000 + number}]
+            given.append(library.add(network, f"c{number}", paths[number], port_mappings=port)["ips"][0]["address"])
+
+        try:
+            host.inside(work)
+        except (CNIError, OSError) as error:
+            failures.append(error)
+
+    def detach(number):
+        try:
+            host.inside(lambda: library.delete(network, f"c{number}", paths[number]))
+        except (CNIError, OSError) as error:
+            failures.append(error)
+
+    for work in (attach, detach):
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(len(paths))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not failures
+    assert len(set(given)) == len(paths)
+    assert tables(host) == []
+    assert not [x for x in host.inside(links.list_links) if x.kind == "veth"]
+    assert not list((host.directory / "networks" / "mktlist").glob("10.*"))
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("delay", [0.002, 0.005, 0.008, 0.012, 0.016, 0.02, 0.03])
+def test_killed_during_add_leaves_nothing_that_delete_does_not_remove(host, tmp_path, delay):
+    program = f"""
+import sys, time
+sys.path.insert(0, {os.getcwd()!r})
+from cni.library import Library, Network
+from linux import netns
+network = Network({conflist(host.directory).raw!r})
+print("ready", flush=True)
+sys.stdin.readline()
+Library([], {str(tmp_path / "cache")!r}).add(network, "one", sys.argv[1], port_mappings={PORTS!r})
+"""
+    one = host.container()
+    words = ["nsenter", f"--net={host.path}", sys.executable, "-c", program, one]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    process.stdin.write("\n")
+    process.stdin.flush()
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+    library = Library([], str(tmp_path / "cache"))
+    network = conflist(host.directory)
+    if int(delay * 1000) % 2:
+        host.inside(lambda: library.gc(network, []))
+        netns.unpin(one)
+        host.pins.remove(one)
+    else:
+        host.inside(lambda: library.delete(network, "one", one, port_mappings=PORTS))
+        assert addresses_in(one) == []
+    assert tables(host) == []
+    left = host.directory / "networks" / "mktlist"
+    assert not left.exists() or not [p for p in left.iterdir() if p.name[0] in "1."]
+    assert library.attachments() == []
+
+
+@pytest.mark.live
+def test_command_line(host, tmp_path, plugin_directory):
+    (tmp_path / "net.d").mkdir()
+    (tmp_path / "net.d" / "1.conflist").write_text(json.dumps(conflist(host.directory).raw))
+    environment = {
+        **os.environ,
+        "NETCONFPATH": str(tmp_path / "net.d"),
+        "CNI_PATH": plugin_directory,
+        "CNI_CACHE_DIR": str(tmp_path / "cache"),
+        "CAP_ARGS": json.dumps({"portMappings": PORTS}),
+    }
+    one = host.container()
+
+    def tool(*words):
+        return subprocess.run(
+            ["nsenter", f"--net={host.path}", sys.executable, "-m", "cni.library", *words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+
+    added = tool("add", "mktlist", one)
+    assert added.returncode == 0, added.stderr
+    assert json.loads(added.stdout)["ips"][0]["address"] == "10.88.0.2/24"
+    assert tool("check", "mktlist", one).returncode == 0
+    assert tool("status", "mktlist").returncode == 0
+    assert tool("del", "mktlist", one).returncode == 0
+    assert tool("check", "mktlist", one).returncode == 1
+    assert tool("gc", "mktlist").returncode == 0
+    unknown = tool("add", "nothing", one)
+    assert unknown.returncode == 1
+    assert "no network with the name nothing" in unknown.stderr
+    assert tool("add").returncode == 2
+    assert "NETWORK" in tool("--help").stdout
