@@ -78,9 +78,10 @@ def run(commands: str, *, json: bool = False) -> str:
 def _run_program(commands: str, *, json: bool) -> str:
     import subprocess
 
-    words = ["nft", *(("-j",) if json else ()), "-f", "-"]
+    # With JSON output nft takes what comes on stdin for JSON too, but not what is an argument.
+    words, text = (["nft", "-j", commands], "") if json else (["nft", "-f", "-"], commands)
     try:
-        done = subprocess.run(words, input=commands, capture_output=True, text=True, check=False)
+        done = subprocess.run(words, input=text, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise NftablesError(errno.ENOSYS, "neither libnftables.so.1 nor nft is installed (package nftables)") from None
     if done.returncode:
