@@ -30,6 +30,7 @@ _CONFIG_MAP: Final = "extension-apiserver-authentication"
 _INTERVAL: Final = 15.0
 _SOON: Final = 1.0
 _SETTLE: Final = 0.5
+_AFTER_START: Final = 3.0
 
 
 def authentication_config(options: Any) -> dict[str, str]:
@@ -76,7 +77,7 @@ class Availability:
         """Work until cancelled."""
         await self._publish()
         # What starts the cluster goes first; this is for clients that list APIServices.
-        await asyncio.sleep(_SOON)
+        await asyncio.sleep(_AFTER_START)
         while True:
             failing = False
             try:

@@ -9,9 +9,10 @@ that nothing waits for the aggregation controller.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any, Protocol
 
-from apimachinery.errors import AlreadyExists, APIError, Conflict, NotFound
+from apimachinery.errors import AlreadyExists, APIError, Conflict
 from apimachinery.objects.metadata import Obj
 from apiserver.authorization.bootstrap_cluster_roles import (
     AGGREGATE_LABELS,
@@ -28,13 +29,15 @@ GROUP = "rbac.authorization.k8s.io"
 API_VERSION = f"{GROUP}/v1"
 AUTO_UPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 _PREFIX = "system:controller:"
+_RESOURCES = tuple(f"{plural}.{GROUP}" for plural in ("clusterroles", "clusterrolebindings", "roles", "rolebindings"))
+_AT_ONCE = 32
 
 
 class ObjectClient(Protocol):
     """The part of a client this needs."""
 
-    async def get(self, resource: Any, name: str, namespace: str | None = None) -> Obj:
-        """Read one object."""
+    async def list(self, resource: Any) -> Obj:
+        """Read all objects of a resource."""
 
     async def create(self, resource: Any, obj: Obj, namespace: str | None = None) -> Obj:
         """Create one object."""
@@ -169,22 +172,49 @@ def mended(live: Obj, wanted: Obj) -> Obj | None:
     return new if changed else None
 
 
-async def _ensure_one(client: ObjectClient, resource: str, wanted: Obj) -> None:
+Key = tuple[str, str, str]
+
+
+async def _existing(client: ObjectClient) -> dict[Key, Obj]:
+    found: dict[Key, Obj] = {}
+    for resource in _RESOURCES:
+        for obj in (await client.list(resource)).get("items") or ():
+            meta = obj["metadata"]
+            found[resource, meta.get("namespace", ""), meta["name"]] = obj
+    return found
+
+
+async def _ensure_one(client: ObjectClient, resource: str, wanted: Obj, live: Obj | None) -> None:
     namespace = wanted["metadata"].get("namespace")
-    try:
-        live = await client.get(resource, wanted["metadata"]["name"], namespace)
-    except NotFound:
-        try:
+    if live is None:
+        with contextlib.suppress(AlreadyExists):
             await client.create(resource, wanted, namespace)
-        except AlreadyExists:
-            return
         return
     new = mended(live, wanted)
     if new is not None:
-        try:
+        new = {"apiVersion": API_VERSION, "kind": wanted["kind"], **new}
+        with contextlib.suppress(Conflict):
             await client.update(resource, new)
-        except Conflict:
-            return
+
+
+async def _round(client: ObjectClient, wanted: list[tuple[str, Obj]]) -> list[tuple[str, Obj]]:
+    """See to each object once, some at a time; return those that failed."""
+    existing = await _existing(client)
+
+    async def one(resource: str, obj: Obj) -> bool:
+        meta = obj["metadata"]
+        try:
+            await _ensure_one(client, resource, obj, existing.get((resource, meta.get("namespace", ""), meta["name"])))
+        except APIError:
+            return False
+        return True
+
+    failed: list[tuple[str, Obj]] = []
+    for start in range(0, len(wanted), _AT_ONCE):
+        part = wanted[start : start + _AT_ONCE]
+        done = await asyncio.gather(*(one(resource, obj) for resource, obj in part))
+        failed += [pair for pair, fine in zip(part, done, strict=True) if not fine]
+    return failed
 
 
 async def ensure_bootstrap(client: ObjectClient) -> None:
@@ -192,13 +222,8 @@ async def ensure_bootstrap(client: ObjectClient) -> None:
     waiting = bootstrap_objects()
     delay = 0.05
     while waiting:
-        failed: list[tuple[str, Obj]] = []
-        for resource, wanted in waiting:
-            try:
-                await _ensure_one(client, resource, wanted)
-            except APIError:
-                failed.append((resource, wanted))
-        waiting = failed
+        with contextlib.suppress(APIError):
+            waiting = await _round(client, waiting)
         if waiting:
             # kube-system or the storage may not be there yet.
             await asyncio.sleep(delay)

@@ -64,6 +64,9 @@ class Cluster:
             raise NotFound.of(lookup(resource), name)
         return copy.deepcopy(found)
 
+    async def list(self, resource):
+        return {"items": copy.deepcopy(self.by_name[resource].list())}
+
     async def create(self, resource, obj, namespace=None):
         if self.by_name[resource].get(namespace, obj["metadata"]["name"]):
             raise AlreadyExists.of(lookup(resource), obj["metadata"]["name"])
