@@ -140,7 +140,7 @@ class EtcdStorage:
         create = rpc.WatchCreateRequest(
             key=raw, range_end=_range_end(raw), start_revision=revision, progress_notify=True
         )
-        call = self._watch.Watch()
+        call = self._watch.Watch(wait_for_ready=True)
         try:
             await call.write(rpc.WatchRequest(create_request=create))
             while True:

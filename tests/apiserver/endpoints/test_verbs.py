@@ -415,3 +415,15 @@ def test_watch_as_table(api: Api, ns: str):
     assert (event["type"], event["object"]["kind"]) == ("ADDED", "Table")
     assert event["object"]["rows"][0]["cells"][0] == "a"
     connection.close()
+
+
+def test_doubled_yaml_keys_are_told_with_their_line(api: Api, ns: str):
+    body = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  x: one\n  x: two\n"
+    told = 'line 7: key "x" already set in map'
+    query = "fieldManager=me&fieldValidation=Strict"
+    status, answer = api.json("PATCH", f"{ns}/configmaps/a?{query}", body, "application/apply-patch+yaml")
+    assert (status, told in answer["message"]) == (400, True)
+    status, answer = api.json("POST", f"{ns}/configmaps?fieldValidation=Strict", body, "application/yaml")
+    assert (status, told in answer["message"]) == (400, True)
+    flow = b"{apiVersion: v1, kind: ConfigMap, metadata: {name: b}}"
+    assert api.json("POST", f"{ns}/configmaps?fieldValidation=Strict", flow, "application/yaml")[0] == 201

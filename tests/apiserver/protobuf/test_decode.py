@@ -1,5 +1,7 @@
 """Protobuf bodies to JSON: hand-made messages, and whatever bytes come."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,7 +74,5 @@ def test_what_is_no_object(body):
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_object_or_a_bad_request(data):
     for body in (b"k8s\0" + data, envelope("v1", "Pod", data)):
-        try:
+        with contextlib.suppress(BadRequest):
             decode(body)
-        except BadRequest:
-            pass
