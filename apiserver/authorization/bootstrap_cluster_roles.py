@@ -202,6 +202,12 @@ CLUSTER_ROLES: Final[dict[str, tuple[str, ...]]] = {
         "READ @ networking.k8s.io : networkpolicies",
         "READ @ core : pods namespaces",
     ),
+    "minikube-py:storage-provisioner": (
+        "get list watch create delete @ core : persistentvolumes",
+        "READ @ core : persistentvolumeclaims",
+        "get list watch create @ storage.k8s.io : storageclasses",
+        "create patch @ core : events",
+    ),
     "minikube-py:cluster-dns": (
         "READ @ core : services endpoints pods namespaces",
         "READ @ discovery.k8s.io : endpointslices",
@@ -231,6 +237,7 @@ CLUSTER_ROLE_BINDINGS: Final[dict[str, tuple[str, ...]]] = {
     "system:node": (),
     "system:service-account-issuer-discovery": ("G system:serviceaccounts",),
     "minikube-py:network-policies": ("U system:kube-proxy",),
+    "minikube-py:storage-provisioner": ("U system:kube-dns",),
     "minikube-py:cluster-dns": ("S kube-system/kube-dns", "U system:kube-dns"),
 }
 

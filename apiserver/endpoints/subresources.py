@@ -46,11 +46,11 @@ async def _read(exchange: Exchange, resource: Resource, kind: str, api_version: 
     return obj
 
 
-async def _admit(exchange: Exchange, store: Store, obj: Obj, kind: tuple[str, str, str]) -> None:
-    """Run admission on the subresource's own object."""
+async def _admit(exchange: Exchange, resource: Resource, obj: Obj, kind: tuple[str, str, str]) -> Obj:
+    """Run admission on the subresource's own object; returns it as the plugins left it."""
     attributes = AdmissionAttributes(
         operation="CREATE",
-        resource=store.resource,
+        resource=resource,
         subresource=exchange.info.subresource,
         namespace=exchange.info.namespace,
         name=exchange.info.name or obj["metadata"].get("name", ""),
@@ -63,6 +63,7 @@ async def _admit(exchange: Exchange, store: Store, obj: Obj, kind: tuple[str, st
     )
     await exchange.services.chain.mutate(attributes)
     await exchange.services.chain.validate(attributes)
+    return attributes.object or obj
 
 
 def _success(exchange: Exchange, status: int = 201) -> web.Response:
@@ -77,7 +78,7 @@ async def binding(exchange: Exchange, store: Store) -> web.StreamResponse:
     obj = await _read(exchange, store.resource, "Binding", "v1")
     if not exchange.info.name:
         exchange.info.name, exchange.info.subresource = obj["metadata"].get("name", ""), "binding"
-    await _admit(exchange, store, obj, ("", "v1", "Binding"))
+    await _admit(exchange, store.resource, obj, ("", "v1", "Binding"))
     await bind(store, obj, exchange.call(store.resource))
     return _success(exchange)
 
@@ -87,7 +88,7 @@ async def eviction(exchange: Exchange, store: Store) -> web.StreamResponse:
     if exchange.info.verb != "create":
         raise MethodNotAllowed.of(store.resource, exchange.info.verb)
     obj = await _read(exchange, store.resource, "Eviction", "policy/v1")
-    await _admit(exchange, store, obj, ("policy", "v1", "Eviction"))
+    await _admit(exchange, store.resource, obj, ("policy", "v1", "Eviction"))
     call = exchange.call(store.resource)
     options = obj.get("deleteOptions") or {}
     call.dry_run = call.dry_run or bool(options.get("dryRun"))
@@ -176,6 +177,8 @@ async def virtual(
     if exchange.info.verb != "create":
         raise MethodNotAllowed.of(resource, exchange.info.verb)
     obj = await _read(exchange, resource, kind, api_version)
+    group, _, version = api_version.rpartition("/")
+    obj = await _admit(exchange, resource, obj, (group, version, kind))
     result = await handler(exchange.user, obj, exchange.info.namespace, exchange.info.name)
     result.setdefault("kind", kind)
     result.setdefault("apiVersion", api_version)
