@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from cni.attachment import mark, network_mark
 from cni.errors import INTERNAL, CNIError
+from cni.plugins import nft_elements
 from linux import netns, nftables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cni.config import Call
 
 TABLE = "minikube_py_macspoof"
@@ -45,44 +44,16 @@ def add(call: Call, port: str, mac: str) -> None:
 def delete(call: Call) -> None:
     """Forget an attachment's port."""
     wanted = mark(call.name, call.container_id, call.ifname)
-    _remove(lambda comment: comment == wanted)
+    nft_elements.remove(f"bridge {TABLE}", lambda comment: comment == wanted)
 
 
 def collect(network: str, valid: set[str]) -> None:
     """Forget the ports of those attachments of a network whose marks are not valid."""
     prefix = network_mark(network) + "-"
-    _remove(lambda comment: comment.startswith(prefix) and comment not in valid)
+    nft_elements.remove(f"bridge {TABLE}", lambda comment: comment.startswith(prefix) and comment not in valid)
 
 
 def check(call: Call) -> None:
     """Raise unless an attachment's port is checked."""
-    wanted = mark(call.name, call.container_id, call.ifname)
-    if not any(comment == wanted for _, comment in _elements("sources")):
+    if not nft_elements.holds(f"bridge {TABLE}", mark(call.name, call.container_id, call.ifname)):
         raise CNIError(INTERNAL, "MAC address check of the container is missing")
-
-
-def _elements(name: str) -> list[tuple[str, str]]:
-    found = []
-    for entry in nftables.set_elements("bridge", TABLE, name):
-        value, comment = entry, ""
-        if isinstance(entry, dict) and "elem" in entry:
-            value, comment = entry["elem"]["val"], entry["elem"].get("comment", "")
-        words = value["concat"] if isinstance(value, dict) else [value]
-        key = " . ".join((f'"{words[0]}"', *words[1:]))
-        found.append((key, str(comment)))
-    return found
-
-
-def _remove(matches: Callable[[str], bool]) -> None:
-    with netns.lock():
-        lines, left = [], 0
-        for name in ("ports", "sources"):
-            for key, comment in _elements(name):
-                if matches(comment):
-                    lines.append(f"delete element bridge {TABLE} {name} {{ {key} }}")
-                else:
-                    left += 1
-        if lines and left:
-            nftables.run("\n".join(lines))
-        elif lines:
-            nftables.delete_table("bridge", TABLE)

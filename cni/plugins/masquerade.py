@@ -10,11 +10,8 @@ from __future__ import annotations
 import errno
 
 from cni.attachment import digest, mark, network_mark
+from cni.plugins import nft_elements
 from linux import addresses, netns, nftables
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TABLE = "minikube_py_masquerade"
 _MAPS = {
@@ -84,43 +81,15 @@ def add(network: str, container_id: str, ifname: str, cidrs: list[str]) -> None:
 def delete(network: str, container_id: str, ifname: str) -> None:
     """Stop masquerading an attachment's addresses."""
     wanted = mark(network, container_id, ifname)
-    _remove(lambda comment: comment == wanted)
+    nft_elements.remove(f"inet {TABLE}", lambda comment: comment == wanted)
 
 
 def collect(network: str, valid: set[str]) -> None:
     """Stop masquerading for those attachments of a network whose marks are not valid."""
     prefix = network_mark(network) + "-"
-    _remove(lambda comment: comment.startswith(prefix) and comment not in valid)
+    nft_elements.remove(f"inet {TABLE}", lambda comment: comment.startswith(prefix) and comment not in valid)
 
 
 def exists(network: str, container_id: str, ifname: str) -> bool:
     """Whether an attachment's addresses are masqueraded."""
-    wanted = mark(network, container_id, ifname)
-    return any(comment == wanted for _, name, _, _ in _MAPS.values() for _, comment in _elements(name))
-
-
-def _elements(name: str) -> list[tuple[str, str]]:
-    found = []
-    for entry in nftables.map_elements("inet", TABLE, name):
-        # A list of key and verdict; the key holds its value and comment.
-        key = entry[0]
-        if isinstance(key, dict) and "elem" in key:
-            found.append((str(key["elem"]["val"]), str(key["elem"].get("comment", ""))))
-        else:
-            found.append((str(key), ""))
-    return found
-
-
-def _remove(matches: Callable[[str], bool]) -> None:
-    with netns.lock():
-        lines, left = [], 0
-        for _, name, _, _ in _MAPS.values():
-            for key, comment in _elements(name):
-                if matches(comment):
-                    lines.append(f"delete element inet {TABLE} {name} {{ {key} }}")
-                else:
-                    left += 1
-        if lines and left:
-            nftables.run("\n".join(lines))
-        elif lines:
-            nftables.delete_table("inet", TABLE)
+    return nft_elements.holds(f"inet {TABLE}", mark(network, container_id, ifname))

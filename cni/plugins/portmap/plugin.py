@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
-
 from cni.attachment import mark, network_mark, valid_marks
 from cni.errors import INTERNAL, CNIError
+from cni.plugins import nft_elements
 from cni.plugins.portmap import rules
 from linux import addresses, conntrack, links, netns, nftables, sysctl
 from linux.netlink import RTM_GETROUTE, Message, Netlink
@@ -67,11 +66,11 @@ def add(call: Call) -> Result:
         if options.snat and family == addresses.AF_INET:
             _route_localnet(address)
         with netns.lock():
-            present = _present(family)
+            there = nft_elements.present(rules.table(family))
             wanted = [one for one in mappings if one.applies_to(family)]
-            stale = rules.replaced(present, wanted, comment, address)
-            cleanup = rules.removal(family, [*present, *stale[:1]], stale)
-            head = [] if present and not cleanup else rules.skeleton(family)
+            stale = rules.replaced(there, wanted, comment, address)
+            cleanup = nft_elements.removal(rules.table(family), there, stale, own_chains=True)
+            head = [] if there and not cleanup else rules.skeleton(family)
             nftables.run("\n".join([*cleanup, *head, *commands]))
     _forget_flows(mappings)
     return answer
@@ -85,18 +84,6 @@ def _route_localnet(address: str) -> None:
         link = links.by_index(links.Route(answer).index, nl) if answer else None
     if link is not None:
         sysctl.write(f"net/ipv4/conf/{link.name}/route_localnet", 1)
-
-
-def _present(family: int) -> list[rules.Element]:
-    import json
-
-    try:
-        listed = nftables.run(f"list table {rules.family_word(family)} {rules.TABLE}", json=True)
-    except nftables.NftablesError as error:
-        if error.errno in (errno.ENOENT, errno.EAFNOSUPPORT):
-            return []
-        raise
-    return rules.parse_table(json.loads(listed))
 
 
 def _forget_flows(mappings: list[rules.Mapping]) -> None:
@@ -121,12 +108,7 @@ def gc(call: Call) -> None:
 def _remove(matches: Callable[[str], bool]) -> None:
     udp_ports: set[int] = set()
     for family in FAMILIES:
-        with netns.lock():
-            present = _present(family)
-            gone = [one for one in present if matches(one.comment)]
-            commands = rules.removal(family, present, gone)
-            if commands:
-                nftables.run("\n".join(commands))
+        gone = nft_elements.remove(rules.table(family), matches, own_chains=True)
         for one in gone:
             words = one.key.split(" . ")
             if one.name not in rules.SETS and words[-2] == "udp":
@@ -143,6 +125,10 @@ def check(call: Call) -> None:
     for family in _container_addresses(call):
         wanted = sum(one.applies_to(family) for one in mappings)
         names = rules.PORT_MAPS + rules.VERDICT_MAPS
-        have = sum(one.comment == comment and one.name in names for one in _present(family)) if wanted else 0
+        have = (
+            sum(one.comment == comment and one.name in names for one in nft_elements.present(rules.table(family)))
+            if wanted
+            else 0
+        )
         if have < wanted:
             raise CNIError(INTERNAL, f"{wanted - have} of {wanted} host ports are not forwarded to the container")

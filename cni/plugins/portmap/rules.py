@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from cni.plugins.nft_elements import Element
+
 TABLE = "minikube_py_hostport"
 PROTOCOLS = ("tcp", "udp", "sctp")
 _MAX_PORT = 65535
@@ -77,37 +79,42 @@ def family_word(family: int) -> str:
     return "ip" if family == addresses.AF_INET else "ip6"
 
 
+def table(family: int) -> str:
+    """The family's table, in nft's words."""
+    return f"{family_word(family)} {TABLE}"
+
+
 def skeleton(family: int) -> list[str]:
     """The commands that make the table as it must be, whatever is there; its elements stay."""
     word = family_word(family)
     kind = "ipv4_addr" if word == "ip" else "ipv6_addr"
-    table = f"{word} {TABLE}"
+    where = table(family)
     lines = [
-        f"add table {table}",
-        f"add map {table} ports {{ type inet_proto . inet_service : {kind} . inet_service; }}",
-        f"add map {table} ip_ports {{ type {kind} . inet_proto . inet_service : {kind} . inet_service; }}",
-        f"add map {table} conditional {{ type inet_proto . inet_service : verdict; }}",
-        f"add map {table} ip_conditional {{ type {kind} . inet_proto . inet_service : verdict; }}",
-        f"add set {table} hairpins {{ type {kind} . {kind}; }}",
-        f"add set {table} locals {{ type {kind}; }}",
-        f"add set {table} all_sources {{ type {kind}; }}",
-        f"add chain {table} hostports",
-        f"add chain {table} prerouting {{ type nat hook prerouting priority dstnat; policy accept; }}",
-        f"add chain {table} output {{ type nat hook output priority -100; policy accept; }}",
-        f"add chain {table} postrouting {{ type nat hook postrouting priority srcnat; policy accept; }}",
+        f"add table {where}",
+        f"add map {where} ports {{ type inet_proto . inet_service : {kind} . inet_service; }}",
+        f"add map {where} ip_ports {{ type {kind} . inet_proto . inet_service : {kind} . inet_service; }}",
+        f"add map {where} conditional {{ type inet_proto . inet_service : verdict; }}",
+        f"add map {where} ip_conditional {{ type {kind} . inet_proto . inet_service : verdict; }}",
+        f"add set {where} hairpins {{ type {kind} . {kind}; }}",
+        f"add set {where} locals {{ type {kind}; }}",
+        f"add set {where} all_sources {{ type {kind}; }}",
+        f"add chain {where} hostports",
+        f"add chain {where} prerouting {{ type nat hook prerouting priority dstnat; policy accept; }}",
+        f"add chain {where} output {{ type nat hook output priority -100; policy accept; }}",
+        f"add chain {where} postrouting {{ type nat hook postrouting priority srcnat; policy accept; }}",
     ]
-    lines += [f"flush chain {table} {chain}" for chain in ("hostports", "prerouting", "output", "postrouting")]
-    lines += [f"add rule {table} {chain} fib daddr type local jump hostports" for chain in ("prerouting", "output")]
+    lines += [f"flush chain {where} {chain}" for chain in ("hostports", "prerouting", "output", "postrouting")]
+    lines += [f"add rule {where} {chain} fib daddr type local jump hostports" for chain in ("prerouting", "output")]
     lines += [
-        f"add rule {table} hostports {word} daddr . meta l4proto . th dport vmap @ip_conditional",
-        f"add rule {table} hostports meta l4proto . th dport vmap @conditional",
-        f"add rule {table} hostports dnat {word} to {word} daddr . meta l4proto . th dport map @ip_ports",
-        f"add rule {table} hostports dnat {word} to meta l4proto . th dport map @ports",
-        f"add rule {table} postrouting {word} saddr . {word} daddr @hairpins masquerade",
-        f"add rule {table} postrouting ct status dnat {word} daddr @all_sources masquerade",
+        f"add rule {where} hostports {word} daddr . meta l4proto . th dport vmap @ip_conditional",
+        f"add rule {where} hostports meta l4proto . th dport vmap @conditional",
+        f"add rule {where} hostports dnat {word} to {word} daddr . meta l4proto . th dport map @ip_ports",
+        f"add rule {where} hostports dnat {word} to meta l4proto . th dport map @ports",
+        f"add rule {where} postrouting {word} saddr . {word} daddr @hairpins masquerade",
+        f"add rule {where} postrouting ct status dnat {word} daddr @all_sources masquerade",
     ]
     if word == "ip":
-        lines.append(f"add rule {table} postrouting ip saddr 127.0.0.0/8 ip daddr @locals masquerade")
+        lines.append(f"add rule {where} postrouting ip saddr 127.0.0.0/8 ip daddr @locals masquerade")
     return lines
 
 
@@ -118,7 +125,7 @@ def chain_name(comment: str) -> str:
 
 def elements(family: int, address: str, mappings: list[Mapping], options: Options, comment: str) -> list[str]:
     """The commands that add an attachment's ports, to a table that is there."""
-    table = f"{family_word(family)} {TABLE}"
+    where = table(family)
     mine = [one for one in mappings if one.host_port and one.applies_to(family)]
     if not mine:
         return []
@@ -132,61 +139,21 @@ def elements(family: int, address: str, mappings: list[Mapping], options: Option
         if conditions:
             chain = f"{chain_name(comment)}_{number}"
             words = " ".join(conditions)
-            lines.append(f"add chain {table} {chain}")
-            lines.append(f"flush chain {table} {chain}")
+            lines.append(f"add chain {where} {chain}")
+            lines.append(f"flush chain {where} {chain}")
             word = family_word(family)
             target = f"{address}:{one.container_port}" if word == "ip" else f"[{address}]:{one.container_port}"
-            lines.append(f"add rule {table} {chain} {words} meta l4proto {one.protocol} dnat {word} to {target}")
+            lines.append(f"add rule {where} {chain} {words} meta l4proto {one.protocol} dnat {word} to {target}")
             name = "conditional" if one.any_ip else "ip_conditional"
-            lines.append(f"add element {table} {name} {{ {key} {mark} : jump {chain} }}")
+            lines.append(f"add element {where} {name} {{ {key} {mark} : jump {chain} }}")
         else:
             name = "ports" if one.any_ip else "ip_ports"
-            lines.append(f"add element {table} {name} {{ {key} {mark} : {address} . {one.container_port} }}")
+            lines.append(f"add element {where} {name} {{ {key} {mark} : {address} . {one.container_port} }}")
     if options.snat:
-        lines.append(f'add element {table} hairpins {{ {address} . {address} comment "{comment}" }}')
-        lines.append(f'add element {table} locals {{ {address} comment "{comment}" }}')
+        lines.append(f'add element {where} hairpins {{ {address} . {address} comment "{comment}" }}')
+        lines.append(f'add element {where} locals {{ {address} comment "{comment}" }}')
     if options.masquerade_all:
-        lines.append(f'add element {table} all_sources {{ {address} comment "{comment}" }}')
-    return lines
-
-
-class Element:
-    """One element of a map or set, as nft's JSON has it."""
-
-    __slots__ = ("comment", "key", "name", "target")
-
-    def __init__(self, name: str, raw: Any) -> None:
-        self.name = name
-        key, value = (raw[0], raw[1]) if name in PORT_MAPS + VERDICT_MAPS else (raw, None)
-        self.comment = ""
-        if isinstance(key, dict) and "elem" in key:
-            self.comment = str(key["elem"].get("comment", ""))
-            key = key["elem"]["val"]
-        words = key["concat"] if isinstance(key, dict) else [key]
-        self.key = " . ".join(str(word) for word in words)
-        # The chain of a verdict, where it is one.
-        self.target = str(value["jump"]["target"]) if isinstance(value, dict) and "jump" in value else ""
-
-
-def parse_table(listed: Any) -> list[Element]:
-    """The elements in the JSON listing of a table."""
-    found = []
-    for one in listed["nftables"]:
-        for kind in ("map", "set"):
-            if kind in one and one[kind]["name"] in PORT_MAPS + VERDICT_MAPS + SETS:
-                found += [Element(one[kind]["name"], raw) for raw in one[kind].get("elem", [])]
-    return found
-
-
-def removal(family: int, present: list[Element], gone: list[Element]) -> list[str]:
-    """The commands that remove elements from a table; the whole table where nothing else is in it."""
-    table = f"{family_word(family)} {TABLE}"
-    if not gone:
-        return []
-    if len(gone) == len(present):
-        return [f"delete table {table}"]
-    lines = [f"delete element {table} {one.name} {{ {one.key} }}" for one in gone]
-    lines += [f"delete chain {table} {one.target}" for one in gone if one.target]
+        lines.append(f'add element {where} all_sources {{ {address} comment "{comment}" }}')
     return lines
 
 
