@@ -1,7 +1,7 @@
 """Requests in `application/vnd.kubernetes.protobuf` to the JSON form of the same object. Pure.
 
 A body is the magic `k8s\\0`, then `runtime.Unknown` {typeMeta, raw}; raw is the object's message. Field numbers come
-from `messages.tsv` (see `generate`). Zero values that JSON would leave out are left out here, too.
+from `messages.tsv` (see `generate`) and, for kinds kubectl doesn't know, from `extension_messages.tsv` (kept by hand). Zero values that JSON would leave out are left out here, too.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class _Field:
 
 @lru_cache(maxsize=1)
 def _table() -> dict[str, str]:
-    text = Path(__file__).with_name("messages.tsv").read_text()
-    rows = (line.partition("\t") for line in text.splitlines())
+    texts = [Path(__file__).with_name(name).read_text() for name in ("messages.tsv", "extension_messages.tsv")]
+    rows = (line.partition("\t") for text in texts for line in text.splitlines())
     return {name: fields for name, _, fields in rows}
 
 
@@ -168,10 +168,11 @@ def _boolean(value: Any) -> bool:
     return bool(_integer(value))
 
 
-def _float(value: Any) -> float:
+def _float(value: Any) -> float | int:
     if not isinstance(value, bytes) or len(value) not in (4, 8):
         raise MalformedError("expected a float")
-    return float(struct.unpack("<d" if len(value) == 8 else "<f", value)[0])
+    number = float(struct.unpack("<d" if len(value) == 8 else "<f", value)[0])
+    return int(number) if number.is_integer() else number
 
 
 def _binary(value: Any) -> str:
@@ -211,7 +212,24 @@ def _read(field: _Field, value: Any, depth: int) -> Any:
         if not isinstance(value, bytes):
             raise MalformedError("expected a message")
         return decode_message(field.message, value, depth + 1)
+    if field.code in "AB":
+        return _schema_or(field, value, depth)
     return _READERS[field.code](value)
+
+
+def _schema_or(field: _Field, value: Any, depth: int) -> Any:
+    """Read JSONSchemaPropsOrArray (A) or …OrBool (B): one of two fields says what JSON has in that place."""
+    if not isinstance(value, bytes):
+        raise MalformedError("expected a message")
+    parts = _parts(value)
+    schemas = [
+        decode_message(field.message, part, depth + 1)
+        for number, wire, part in parts
+        if wire == _BYTES and number in (1, 2)
+    ]
+    if field.code == "B":
+        return schemas[0] if schemas else any(part for number, _, part in parts if number == 1)
+    return schemas if any(number == 2 for number, _, _ in parts) else schemas[0] if schemas else None
 
 
 def _entry(field: _Field, value: Any, depth: int) -> tuple[str, Any]:
