@@ -15,6 +15,7 @@ from component.clock import Clock
 from component.logging import get_logger
 from component.tasks import Tasks
 from kubelet import pod_worker as machine
+from kubelet.guarded import guarded
 from kubelet.pod_cleanup import Cleanup
 from kubelet.pod_memory import PodMemory
 from kubelet.pod_status import PodStatuses
@@ -56,6 +57,7 @@ class _Worker:
         self.state = machine.WorkerState()
         self.task: asyncio.Task[Any] | None = None
         self.timer: asyncio.TimerHandle | None = None
+        self.timer_due = 0.0
         self.deadline: asyncio.TimerHandle | None = None
 
     def feed(self, event: machine.Input) -> None:
@@ -74,7 +76,7 @@ class _Worker:
         else:
             self._cancel_timer()
             name = f"{type(order).__name__.lower()} {self.memory.key}"
-            self.task = self.owner.tasks.spawn(self._run(order), name=name)
+            self.task = self.owner.tasks.spawn(guarded(self._run(order), name), name=name)
             self.task.add_done_callback(self._never_began)
 
     def _never_began(self, task: asyncio.Task[Any]) -> None:
@@ -111,10 +113,11 @@ class _Worker:
     def wake_in(self, seconds: float) -> None:
         """Wake the machine later, unless an earlier wake is set."""
         loop = asyncio.get_running_loop()
-        if self.timer is not None and self.timer.when() <= loop.time() + seconds:
+        due = loop.time() + seconds
+        if self.timer is not None and self.timer_due <= due:
             return
         self._cancel_timer()
-        self.timer = loop.call_later(seconds, self._tick)
+        self.timer, self.timer_due = loop.call_later(seconds, self._tick), due
 
     def _tick(self) -> None:
         self.timer = None
@@ -293,7 +296,8 @@ class PodWorkers:
         self._workers.pop(uid, None)
         self.parts.sync.forget(uid)
         self.parts.probes.stop(uid)
-        self.tasks.spawn(self.parts.cleanup.erase(worker.memory), name=f"erase {worker.memory.key}")
+        name = f"erase {worker.memory.key}"
+        self.tasks.spawn(guarded(self.parts.cleanup.erase(worker.memory), name), name=name)
 
 
 def _spec_changed(pod: Obj) -> machine.SpecChanged:

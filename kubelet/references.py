@@ -121,7 +121,9 @@ class References:
             immutable = entry.obj is not None and entry.obj.get("immutable")
             if entry.watch is None and not immutable and self._entries.get(key) is entry:
                 entry.watch = self._tasks.spawn(
-                    self._follow(key, entry, version), name=f"watch {resource} {namespace}/{name}"
+                    lambda: self._follow(key, entry, version),
+                    name=f"watch {resource} {namespace}/{name}",
+                    restart=True,
                 )
 
     async def _follow(self, key: Key, entry: _Entry, version: str) -> None:

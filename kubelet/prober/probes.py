@@ -12,6 +12,7 @@ from typing import Any
 from component.clock import Clock
 from component.tasks import Tasks
 from kubelet.event_reporter import EventReporter
+from kubelet.guarded import guarded
 from kubelet.pod_actions import Kind, Verdicts, all_containers, host_network
 from kubelet.prober import worker
 from kubelet.prober.probe import Verdict, attempt
@@ -124,9 +125,8 @@ class Probes:
                 # After a restart of the kubelet the published result holds until a probe says otherwise.
                 self._restore(entry, probe_type, published)
             work = self._probe(pod, container, kind, record, state, probe_type, entry)
-            entry.tasks[probe_type] = self._tasks.spawn(
-                work, name=f"{probe_type.title} {pod['metadata']['name']}/{container['name']}"
-            )
+            name = f"{probe_type.title} {pod['metadata']['name']}/{container['name']}"
+            entry.tasks[probe_type] = self._tasks.spawn(guarded(work, name), name=name)
 
     @staticmethod
     def _published(pod: Obj, container: Obj, record: ContainerRecord) -> Obj | None:
@@ -164,7 +164,10 @@ class Probes:
         host = ips[0] if ips else "127.0.0.1"
 
         async def try_once() -> Verdict:
-            verdict, output = await attempt(self._client, probe, container, record.id, host)
+            try:
+                verdict, output = await attempt(self._client, probe, container, record.id, host)
+            except Exception as error:  # noqa: BLE001 -- a probe must go on, whatever its target answers
+                verdict, output = Verdict.UNKNOWN, f"{type(error).__name__}: {error}"
             if verdict is Verdict.FAILURE:
                 emit("Warning", "Unhealthy", f"{probe_type.title} probe failed: {output}")
             elif verdict is Verdict.UNKNOWN:

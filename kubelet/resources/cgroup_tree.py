@@ -51,7 +51,7 @@ class CgroupTree:
         self.apply(memory.pod)
         memory.cgroup_ready = True
 
-    def apply(self, pod: Obj) -> None:
+    def apply(self, pod: Obj, *, quiet: bool = False) -> None:
         """Create the pod's cgroup and set its limits."""
         path = pod_cgroup(self._root, pod)
         limits = pod_limits(pod)
@@ -66,7 +66,8 @@ class CgroupTree:
             self._host.set_limits(path, amounts)
         except OSError as error:
             # A limit below what is in use, or a host without the controller: the containers' own limits still hold.
-            log.info("cannot set pod limits", cgroup=path, error=str(error))
+            if not quiet:
+                log.debug("cannot set pod limits", cgroup=path, error=str(error))
 
     def remove_uid(self, uid: str) -> None:
         """Remove the cgroups of a UID."""

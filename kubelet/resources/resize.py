@@ -36,7 +36,7 @@ class Resizer:
         pod = memory.pod
         wanted = {c["name"]: c.get("resources") or {} for c in _resizable(pod)}
         if not memory.allocated:
-            memory.allocated = {name: _published(pod, name, resources) for name, resources in wanted.items()}
+            memory.allocated = {name: _in_force(pod, state, name, resources) for name, resources in wanted.items()}
         changed = {name for name, resources in wanted.items() if memory.allocated.get(name) != resources}
         if not changed:
             memory.resize = None
@@ -46,7 +46,8 @@ class Resizer:
             memory.resize = ("PodResizePending", reason, problem)
             return RETRY if reason == "Deferred" else None
         running = [r for r in state.running if r.name in changed]
-        self._tree.apply(pod)
+        # A parent's quota may not be below a child's: growing begins at the pod, shrinking ends there.
+        self._tree.apply(pod, quiet=True)
         try:
             for record in running:
                 if _wants_restart(pod, record.name, memory.allocated.get(record.name) or {}, wanted[record.name]):
@@ -67,14 +68,18 @@ class Resizer:
         except RuntimeServiceError as error:
             memory.resize = ("PodResizeInProgress", "Error", error.message)
             return RETRY
+        self._tree.apply(pod)
         memory.allocated = wanted
         memory.resize = None
         self._cache.invalidate(memory.uid)
         return 0.0
 
 
-def _published(pod: Obj, name: str, wanted: Obj) -> Obj:
-    """What was in force before this kubelet started: the published resources of a container that runs."""
+def _in_force(pod: Obj, state: PodState, name: str, wanted: Obj) -> Obj:
+    """What was in force before this kubelet started: what is wanted, unless the runtime reports other limits."""
+    record = state.newest(name)
+    if record is None or not record.running or record.resources in {None, limits_to_runtime(wanted)}:
+        return wanted
     status = pod.get("status") or {}
     for field in ("containerStatuses", "initContainerStatuses"):
         for item in status.get(field) or ():

@@ -93,10 +93,9 @@ class RuntimeEvents:
         changed = {uid for key, (uid, state) in fresh.items() if self._seen.get(key) != (uid, state)}
         changed |= {uid for key, (uid, _) in self._seen.items() if key not in fresh}
         present = {uid for uid, _ in fresh.values()}
-        first = not self._cache.complete
         self._seen = fresh
         self._cache.complete = True
         for uid in changed - {""}:
-            if uid in present or not first:
+            if uid in present or self._cache.peek(uid) is not None:
                 self._cache.invalidate(uid)
             self._changed(uid)

@@ -15,6 +15,7 @@ from apimachinery.client.rest import Client
 from apimachinery.errors import APIError, NotFound
 from component.logging import get_logger
 from component.tasks import Tasks
+from kubelet.guarded import guarded
 from kubelet.status.patch import status_patch
 
 Obj = dict[str, Any]
@@ -100,7 +101,7 @@ class StatusWriter:
             return
         entry.flushing = True
         name = f"status {entry.pod['metadata']['namespace']}/{entry.pod['metadata']['name']}"
-        self._tasks.spawn(self._flush(entry), name=name)
+        self._tasks.spawn(guarded(self._flush(entry), name), name=name)
 
     async def _flush(self, entry: _Entry) -> None:
         delay = 0.1
