@@ -106,7 +106,9 @@ def install(directory: str) -> int:
     for package in ("cni", "linux"):
         compileall.compile_dir(f"{tree}/{package}", quiet=2)
     os.makedirs(directory, exist_ok=True)
-    python = os.path.realpath(sys.executable)
+    # The system's interpreter starts faster than one that was built at home; only the same version shares the bytecode.
+    system = f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
+    python = system if os.access(system, os.X_OK) else os.path.realpath(sys.executable)
     for kind in registry.PLUGINS:
         path = f"{directory.rstrip('/')}/{kind}"
         script = _DHCP_SCRIPT if kind == "dhcp" else _SCRIPT

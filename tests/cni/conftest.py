@@ -4,10 +4,10 @@ Everything happens in a namespace that stands for the host, so nothing of the re
 removes what a failed test has left.
 """
 
+import contextlib
+import io
 import json
-import os
 import subprocess
-import sys
 import threading
 import uuid
 from pathlib import Path
@@ -115,12 +115,8 @@ def host(tmp_path):
 @pytest.fixture(scope="session")
 def plugin_directory(tmp_path_factory):
     directory = tmp_path_factory.mktemp("bin")
-    stdout, sys.stdout = sys.stdout, open(os.devnull, "w")
-    try:
+    with contextlib.redirect_stdout(io.StringIO()):
         install(str(directory))
-    finally:
-        sys.stdout.close()
-        sys.stdout = stdout
     return str(directory)
 
 
