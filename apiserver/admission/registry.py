@@ -12,14 +12,24 @@ from apiserver.admission.expression_check import ExpressionCheck
 
 # name -> (module, class, on by default)
 PLUGINS: Final[dict[str, tuple[str, str, bool]]] = {
+    "AlwaysAdmit": ("always", "AlwaysAdmit", False),
+    "NamespaceAutoProvision": ("namespace_exists", "NamespaceAutoProvision", False),
     "NamespaceLifecycle": ("namespace_lifecycle", "NamespaceLifecycle", True),
+    "NamespaceExists": ("namespace_exists", "NamespaceExists", False),
+    "LimitPodHardAntiAffinityTopology": (
+        "limit_pod_hard_anti_affinity_topology",
+        "LimitPodHardAntiAffinityTopology",
+        False,
+    ),
     "LimitRanger": ("limit_ranger", "LimitRanger", True),
     "ServiceAccount": ("service_account", "ServiceAccount", True),
     "NodeRestriction": ("node_restriction", "NodeRestriction", False),
     "TaintNodesByCondition": ("taint_nodes_by_condition", "TaintNodesByCondition", True),
+    "AlwaysPullImages": ("always_pull_images", "AlwaysPullImages", False),
     "PodSecurity": ("pod_security", "PodSecurity", True),
     "Priority": ("priority", "Priority", True),
     "DefaultTolerationSeconds": ("default_toleration_seconds", "DefaultTolerationSeconds", True),
+    "ExtendedResourceToleration": ("extended_resource_toleration", "ExtendedResourceToleration", False),
     "DefaultStorageClass": ("default_storage_class", "DefaultStorageClass", True),
     "StorageObjectInUseProtection": ("storage_object_in_use_protection", "StorageObjectInUseProtection", True),
     "OwnerReferencesPermissionEnforcement": ("owner_references", "OwnerReferencesPermissionEnforcement", False),
@@ -29,11 +39,14 @@ PLUGINS: Final[dict[str, tuple[str, str, bool]]] = {
     "CertificateSigning": ("certificate_signing", "CertificateSigning", True),
     "CertificateSubjectRestriction": ("certificate_signing", "CertificateSubjectRestriction", True),
     "DefaultIngressClass": ("default_ingress_class", "DefaultIngressClass", True),
+    "DenyServiceExternalIPs": ("deny_service_external_ips", "DenyServiceExternalIPs", False),
+    "PodTopologyLabels": ("pod_topology_labels", "PodTopologyLabels", True),
     "MutatingAdmissionPolicy": ("policies", "MutatingAdmissionPolicy", True),
     "MutatingAdmissionWebhook": ("webhooks", "MutatingAdmissionWebhook", True),
     "ValidatingAdmissionPolicy": ("policies", "ValidatingAdmissionPolicy", True),
     "ValidatingAdmissionWebhook": ("webhooks", "ValidatingAdmissionWebhook", True),
     "ResourceQuota": ("resource_quota", "ResourceQuota", True),
+    "AlwaysDeny": ("always", "AlwaysDeny", False),
 }
 
 

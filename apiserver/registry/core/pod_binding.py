@@ -48,6 +48,10 @@ async def bind(pods: Store, binding: Obj, call: Call) -> None:
         added = binding["metadata"].get("annotations")
         if added:
             pod["metadata"]["annotations"] = {**(pod["metadata"].get("annotations") or {}), **added}
+        labels = binding["metadata"].get("labels")
+        if labels:
+            # Topology labels of the node, put there by admission (KEP-4742).
+            pod["metadata"]["labels"] = {**(pod["metadata"].get("labels") or {}), **labels}
         _scheduled(pod, call.now)
         return pod
 

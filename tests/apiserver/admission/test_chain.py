@@ -278,3 +278,37 @@ async def test_rbac_escalation(cluster):
         f'roles.{group} "r" is forbidden: user "joe" (groups=[]) is attempting to grant RBAC permissions not currently '
         'held:\n{APIGroups:[""], Resources:["pods"], Verbs:["delete"]}'
     )
+
+
+async def test_plugins_that_are_off_by_default(cluster):
+    class Some:
+        enable_admission_plugins = ("AlwaysPullImages", "DenyServiceExternalIPs", "NamespaceAutoProvision")
+
+    chain = build_chain(Some, cluster, cluster, Nobody())
+    attrs = attributes(pod())
+    await chain.mutate(attrs)
+    assert attrs.object["spec"]["containers"][0]["imagePullPolicy"] == "Always"
+    service = {"metadata": {"name": "s"}, "spec": {"externalIPs": ["1.2.3.4"]}}
+    with pytest.raises(Forbidden, match="Use of external IPs is denied"):
+        await chain.validate(attributes(service, "services"))
+    await chain.mutate(attributes({"metadata": {"name": "c"}}, "configmaps", namespace="fresh"))
+    assert cluster.by_name["namespaces"].get(None, "fresh")
+
+    class Deny:
+        enable_admission_plugins = ("AlwaysDeny",)
+
+    with pytest.raises(Forbidden, match="denying all modifications"):
+        await build_chain(Deny, cluster, cluster, Nobody()).validate(attributes(pod()))
+
+    class Unknown:
+        enable_admission_plugins = ("Nope",)
+
+    with pytest.raises(ValueError, match='plugin "Nope" is unknown'):
+        build_chain(Unknown, cluster, cluster, Nobody())
+
+
+async def test_topology_labels_reach_the_binding(cluster):
+    cluster.put("nodes", {"metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "z", "other": "x"}}})
+    binding = {"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n1"}}
+    attrs = await admit(cluster, attributes(binding, subresource="binding"))
+    assert attrs.object["metadata"]["labels"] == {"topology.kubernetes.io/zone": "z"}
