@@ -74,12 +74,8 @@ def _keep(key: str, inner: Comparison, found: Comparison) -> None:
 
 def _lists(old: list[Any], new: list[Any], schema: Schema, found: Comparison) -> None:
     items = schema.items or _ANY
-    try:
-        before = {item_key(item, schema): item for item in old}
-        after = {item_key(item, schema): item for item in new}
-    except KeyError:
-        found.modified["i:0"] = {}
-        return
+    before = {item_key(item, schema): item for item in old}
+    after = {item_key(item, schema): item for item in new}
     for key, item in after.items():
         was = before.get(key, _ABSENT)
         if was is _ABSENT or was != item:
@@ -100,8 +96,5 @@ def _whole(value: Any, schema: Schema) -> Fields:
     elif is_granular_list(schema):
         items = schema.items or _ANY
         for item in value:
-            try:
-                made[item_key(item, schema)] = _whole(item, items)
-            except KeyError:
-                return {}
+            made[item_key(item, schema)] = _whole(item, items)
     return made

@@ -15,6 +15,20 @@ _SELF = "."
 _ANY = Schema()
 
 
+class ConfigurationError(ValueError):
+    """A configuration whose items can't be told apart."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.path: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """The path and what is wrong there."""
+        return "".join(reversed(self.path)) + f": {self.problem}"
+
+
 def is_member(node: Fields) -> bool:
     """Whether the path that ends in a node is in the set."""
     return not node or _SELF in node
@@ -118,26 +132,27 @@ def ordered(fields: Fields) -> Fields:
     return {key: ordered(fields[key]) if fields[key] else {} for key in sorted(fields)}
 
 
-def item_key(item: Any, schema: Schema) -> str:
-    """The key of a list's item, for a `map` or `set` list; `KeyError` if it lacks one of its keys."""
+def item_key(item: Any, schema: Schema, *, strict: bool = False) -> str:
+    """The key of a list's item, for a `map` or `set` list.
+
+    Args:
+        item: The item.
+        schema: The shape of the list.
+        strict: A key that the item must have and has not is a `KeyError`; otherwise it is left out.
+    """
     if schema.list_type == "set":
         return "v:" + json.dumps(item, separators=(",", ":"), ensure_ascii=False)
-    if type(item) is not dict:
-        raise KeyError(schema.list_map_keys[0] if schema.list_map_keys else "")
+    items = schema.items or _ANY
     found = {}
-    properties = schema.items.properties if schema.items is not None else {}
     for name in sorted(schema.list_map_keys):
-        value = item.get(name)
-        if value is None:
-            default = properties[name].default if name in properties else None
-            if default is not None:
-                value = default
-            elif name in ("ip", "port", "name") or not schema.items or name not in schema.items.required:
-                continue
-            else:
-                raise KeyError(name)
-        found[name] = value
-    if not found:
+        value = item.get(name) if type(item) is dict else None
+        if value is None and name in items.properties:
+            value = items.properties[name].default
+        if value is not None:
+            found[name] = value
+        elif strict and name in items.required:
+            raise KeyError(name)
+    if strict and not found:
         raise KeyError(schema.list_map_keys[0])
     return "k:" + json.dumps(found, separators=(",", ":"), ensure_ascii=False)
 
@@ -162,14 +177,26 @@ def is_atomic(schema: Schema, value: Any) -> bool:
 
 
 def of_value(value: Any, schema: Schema) -> Fields:
-    """The paths an applied configuration gives."""
+    """The paths an applied configuration gives; `ConfigurationError`."""
     if type(value) is dict:
         return _of_map(value, schema)
     made: Fields = {}
     items = schema.items or _ANY
-    for item in value:
-        key = item_key(item, schema)
-        inner = {} if is_atomic(items, item) else of_value(item, items)
+    for position, item in enumerate(value):
+        try:
+            key = item_key(item, schema, strict=True)
+        except KeyError as error:
+            raise ConfigurationError(
+                f"element {position}: associative list with keys has an element that omits key field "
+                f'"{error.args[0]}" (and doesn\'t have default value)'
+            ) from error
+        if key in made:
+            raise ConfigurationError(f"duplicate entries for key {path_text((key,))}")
+        try:
+            inner = {} if is_atomic(items, item) else of_value(item, items)
+        except ConfigurationError as error:
+            error.path.append(path_text((key,)))
+            raise
         made[key] = {_SELF: {}, **inner} if inner else {}
     return made
 
@@ -185,6 +212,10 @@ def _of_map(value: dict[str, Any], schema: Schema) -> Fields:
         if is_atomic(child, item) or not item:
             made[f"f:{field}"] = {}
         else:
-            inner = of_value(item, child)
+            try:
+                inner = of_value(item, child)
+            except ConfigurationError as error:
+                error.path.append(f".{field}")
+                raise
             made[f"f:{field}"] = inner if known or not inner else {_SELF: {}, **inner}
     return made

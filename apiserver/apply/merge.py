@@ -13,6 +13,7 @@ from apimachinery.schema.tables import Schema
 from apiserver.apply.comparison import compare
 from apiserver.apply.conflicts import conflict_error
 from apiserver.apply.field_set import (
+    ConfigurationError,
     Fields,
     child_schema,
     difference,
@@ -130,13 +131,12 @@ def _without_owners(obj: Obj) -> Obj:
 def _owned_fields(config: Obj, schema: Schema, applied: Obj) -> Fields:
     try:
         return owned_part(of_value(config, schema), "any")
-    except KeyError as error:
+    except ConfigurationError as error:
         metadata = applied.get("metadata") or {}
-        named = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+        named = "/".join(text for text in (metadata.get("namespace"), metadata.get("name")) if text)
         raise BadRequest(
             f"failed to create typed patch object ({named}; {applied.get('apiVersion')}, Kind={applied.get('kind')}): "
-            f"associative list with keys has an element that omits key field {error.args[0]!r} "
-            "(and doesn't have default value)"
+            f"{error.text}"
         ) from error
 
 
@@ -224,7 +224,7 @@ def _explained(live: Obj, applied: Obj, managers: Managers, identity: Identity, 
     try:
         last = json.loads(text)
         allowed = owned_part(of_value(last, schema), "any")
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, TypeError):
         return False
     merged = merge_values(_without_owners(live), last, schema)
     drifted = compare(_without_owners(live), merged, schema)

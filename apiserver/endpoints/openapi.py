@@ -157,10 +157,8 @@ def _custom_definitions(resource: Resource, schema: Obj | None, made: _Definitio
     shape: Obj = copy.deepcopy(schema) if schema else {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     loose = bool(shape.get("x-kubernetes-preserve-unknown-fields"))
     if v2:
-        shape = _without_v3(shape)
-        if loose:
-            shape = {key: value for key, value in shape.items() if not key.startswith("x-kubernetes-preserve")}
-            shape["type"] = "object"
+        # Upstream publishes no more than this of an object that keeps whatever it is given.
+        shape = {"type": "object"} if loose else _without_v3(shape)
     if not (v2 and loose):
         shape["type"] = "object"
         shape["properties"] = {**(shape.get("properties") or {}), **_object_fields(made, "ObjectMeta")}
@@ -193,23 +191,25 @@ def _descriptions_of(name: str) -> dict[str, str]:
     return _descriptions()[name]
 
 
-_NOT_IN_V2 = ("anyOf", "oneOf", "not", "default", "nullable", "x-kubernetes-validations")
+_NOT_IN_V2 = ("allOf", "anyOf", "oneOf", "not", "nullable")
+_SHAPE = ("type", "properties", "items", "additionalProperties", "required")
 
 
 def _without_v3(schema: Obj) -> Obj:
     """A custom schema as OpenAPI v2 can have it."""
-    nullable = bool(schema.get("nullable"))
     made = {key: value for key, value in schema.items() if key not in _NOT_IN_V2}
-    if made.get("x-kubernetes-preserve-unknown-fields") or nullable:
-        for key in ("type", "properties", "items", "additionalProperties", "required"):
+    if made.get("x-kubernetes-preserve-unknown-fields") or schema.get("nullable"):
+        for key in _SHAPE:
             made.pop(key, None)
-    if "properties" in made:
-        made["properties"] = {name: _without_v3(one) for name, one in made["properties"].items()}
+    properties = made.get("properties")
+    if properties is not None:
+        made["properties"] = {name: _without_v3(one) for name, one in properties.items()}
+        needed = [name for name in made.pop("required", ()) if not (properties.get(name) or {}).get("nullable")]
+        if needed:
+            made["required"] = needed
     for key in ("items", "additionalProperties"):
         if isinstance(made.get(key), dict):
             made[key] = _without_v3(made[key])
-    if "allOf" in made:
-        made["allOf"] = [_without_v3(one) for one in made["allOf"]]
     return made
 
 

@@ -10,6 +10,7 @@ from apimachinery.objects.metadata import Obj
 from apimachinery.objects.times import format_duration, seconds_since
 from apimachinery.resources import Resource
 from apiserver.registry import column_cells as cells
+from apiserver.registry import column_makers as makers
 from apiserver.registry import pod_columns
 
 Cell = Callable[[Obj, datetime.datetime], Any]
@@ -68,11 +69,11 @@ CREATED = Column("Created At", _created, kind="date", description="When the obje
 
 
 def _text(name: str, path: str, *, default: Any = "<none>", wide: bool = False) -> Column:
-    return _column(name, cells.at(path, default), wide=wide)
+    return _column(name, makers.at(path, default), wide=wide)
 
 
 def _number(name: str, path: str, *, wide: bool = False) -> Column:
-    return Column(name, cells.at(path, 0), kind="integer", priority=int(wide))
+    return Column(name, makers.at(path, 0), kind="integer", priority=int(wide))
 
 
 def _column(name: str, cell: Cell, *, wide: bool = False, kind: str = "string") -> Column:
@@ -81,13 +82,13 @@ def _column(name: str, cell: Cell, *, wide: bool = False, kind: str = "string") 
 
 def _workload(containers: str = "spec.template.spec.containers") -> tuple[Column, ...]:
     return (
-        _column("Containers", cells.container_names(containers), wide=True),
-        _column("Images", cells.container_images(containers), wide=True),
+        _column("Containers", makers.container_names(containers), wide=True),
+        _column("Images", makers.container_images(containers), wide=True),
     )
 
 
-_SELECTOR = _column("Selector", cells.label_selector("spec.selector"), wide=True)
-_MAP_SELECTOR = _column("Selector", cells.label_map("spec.selector"), wide=True)
+_SELECTOR = _column("Selector", makers.label_selector("spec.selector"), wide=True)
+_MAP_SELECTOR = _column("Selector", makers.label_map("spec.selector"), wide=True)
 _REPLICAS = (
     _number("Desired", "spec.replicas"),
     _number("Current", "status.replicas"),
@@ -95,7 +96,7 @@ _REPLICAS = (
     AGE,
     *_workload(),
 )
-_WEBHOOKS = (NAME, _column("Webhooks", cells.count("webhooks"), kind="integer"), AGE)
+_WEBHOOKS = (NAME, _column("Webhooks", makers.count("webhooks"), kind="integer"), AGE)
 _BINDING = (
     NAME,
     _column("Role", cells.role_reference),
@@ -140,9 +141,9 @@ COLUMNS: dict[str, Sequence[Column]] = {
     ),
     "podtemplates": (
         NAME,
-        _column("Containers", cells.container_names("template.spec.containers")),
-        _column("Images", cells.container_images("template.spec.containers")),
-        _column("Pod Labels", cells.label_map("template.metadata.labels")),
+        _column("Containers", makers.container_names("template.spec.containers")),
+        _column("Images", makers.container_images("template.spec.containers")),
+        _column("Pod Labels", makers.label_map("template.metadata.labels")),
     ),
     "replicationcontrollers": (NAME, *_REPLICAS, _MAP_SELECTOR),
     "replicasets.apps": (NAME, *_REPLICAS, _SELECTOR),
@@ -162,7 +163,7 @@ COLUMNS: dict[str, Sequence[Column]] = {
         _number("Ready", "status.numberReady"),
         _number("Up-to-date", "status.updatedNumberScheduled"),
         _number("Available", "status.numberAvailable"),
-        _column("Node Selector", cells.label_map("spec.template.spec.nodeSelector")),
+        _column("Node Selector", makers.label_map("spec.template.spec.nodeSelector")),
         AGE,
         *_workload(),
         _SELECTOR,
@@ -187,12 +188,12 @@ COLUMNS: dict[str, Sequence[Column]] = {
         NAME,
         _text("Schedule", "spec.schedule", default=""),
         _text("Timezone", "spec.timeZone"),
-        _column("Suspend", cells.boolean("spec.suspend"), kind="string"),
-        _column("Active", cells.count("status.active"), kind="integer"),
-        _column("Last Schedule", cells.since("status.lastScheduleTime", "<none>")),
+        _column("Suspend", makers.boolean("spec.suspend"), kind="string"),
+        _column("Active", makers.count("status.active"), kind="integer"),
+        _column("Last Schedule", makers.since("status.lastScheduleTime", "<none>")),
         AGE,
         *_workload("spec.jobTemplate.spec.template.spec.containers"),
-        _column("Selector", cells.label_selector("spec.jobTemplate.spec.selector"), wide=True),
+        _column("Selector", makers.label_selector("spec.jobTemplate.spec.selector"), wide=True),
     ),
     "services": (
         NAME,
@@ -229,11 +230,11 @@ COLUMNS: dict[str, Sequence[Column]] = {
     "secrets": (
         NAME,
         _text("Type", "type", default=""),
-        _column("Data", cells.count("data"), kind="integer"),
+        _column("Data", makers.count("data"), kind="integer"),
         AGE,
     ),
-    "configmaps": (NAME, _column("Data", cells.count("data", "binaryData"), kind="integer"), AGE),
-    "serviceaccounts": (NAME, _column("Secrets", cells.count("secrets"), kind="integer"), AGE),
+    "configmaps": (NAME, _column("Data", makers.count("data", "binaryData"), kind="integer"), AGE),
+    "serviceaccounts": (NAME, _column("Secrets", makers.count("secrets"), kind="integer"), AGE),
     "persistentvolumes": (
         NAME,
         _text("Capacity", "spec.capacity.storage", default=""),
@@ -286,10 +287,10 @@ COLUMNS: dict[str, Sequence[Column]] = {
     ),
     "networkpolicies.networking.k8s.io": (
         NAME,
-        _column("Pod-Selector", cells.label_selector("spec.podSelector")),
+        _column("Pod-Selector", makers.label_selector("spec.podSelector")),
         AGE,
     ),
-    "servicecidrs.networking.k8s.io": (NAME, _column("CIDRs", cells.joined("spec.cidrs")), AGE),
+    "servicecidrs.networking.k8s.io": (NAME, _column("CIDRs", makers.joined("spec.cidrs")), AGE),
     "ipaddresses.networking.k8s.io": (NAME, _column("ParentRef", cells.address_parent), AGE),
     "horizontalpodautoscalers.autoscaling": _AUTOSCALER,
     "poddisruptionbudgets.policy": (
@@ -315,7 +316,7 @@ COLUMNS: dict[str, Sequence[Column]] = {
     "priorityclasses.scheduling.k8s.io": (
         NAME,
         _number("Value", "value"),
-        _column("Global-Default", cells.flag("globalDefault"), kind="boolean"),
+        _column("Global-Default", makers.flag("globalDefault"), kind="boolean"),
         AGE,
         _text("PreemptionPolicy", "preemptionPolicy", default=""),
     ),
@@ -325,18 +326,18 @@ COLUMNS: dict[str, Sequence[Column]] = {
         _text("Attacher", "spec.attacher", default=""),
         _text("PV", "spec.source.persistentVolumeName", default=""),
         _text("Node", "spec.nodeName", default=""),
-        _column("Attached", cells.flag("status.attached"), kind="boolean"),
+        _column("Attached", makers.flag("status.attached"), kind="boolean"),
         AGE,
     ),
-    "csinodes.storage.k8s.io": (NAME, _column("Drivers", cells.count("spec.drivers"), kind="integer"), AGE),
+    "csinodes.storage.k8s.io": (NAME, _column("Drivers", makers.count("spec.drivers"), kind="integer"), AGE),
     "csidrivers.storage.k8s.io": (
         NAME,
-        _column("AttachRequired", cells.flag("spec.attachRequired"), kind="boolean"),
-        _column("PodInfoOnMount", cells.flag("spec.podInfoOnMount"), kind="boolean"),
-        _column("StorageCapacity", cells.flag("spec.storageCapacity"), kind="boolean"),
+        _column("AttachRequired", makers.flag("spec.attachRequired"), kind="boolean"),
+        _column("PodInfoOnMount", makers.flag("spec.podInfoOnMount"), kind="boolean"),
+        _column("StorageCapacity", makers.flag("spec.storageCapacity"), kind="boolean"),
         _column("TokenRequests", cells.token_audiences),
-        _column("RequiresRepublish", cells.flag("spec.requiresRepublish"), kind="boolean"),
-        _column("Modes", cells.joined("spec.volumeLifecycleModes")),
+        _column("RequiresRepublish", makers.flag("spec.requiresRepublish"), kind="boolean"),
+        _column("Modes", makers.joined("spec.volumeLifecycleModes")),
         AGE,
     ),
     "csistoragecapacities.storage.k8s.io": (
@@ -349,7 +350,7 @@ COLUMNS: dict[str, Sequence[Column]] = {
         _text("Provisioner", "provisioner", default=""),
         _text("ReclaimPolicy", "reclaimPolicy", default="Delete"),
         _text("VolumeBindingMode", "volumeBindingMode", default="<unset>"),
-        _column("AllowVolumeExpansion", cells.flag("allowVolumeExpansion"), kind="string"),
+        _column("AllowVolumeExpansion", makers.flag("allowVolumeExpansion"), kind="string"),
         AGE,
     ),
     "volumeattributesclasses.storage.k8s.io": (NAME, _text("DriverName", "driverName", default=""), AGE),
@@ -357,7 +358,7 @@ COLUMNS: dict[str, Sequence[Column]] = {
     "validatingwebhookconfigurations.admissionregistration.k8s.io": _WEBHOOKS,
     "validatingadmissionpolicies.admissionregistration.k8s.io": (
         NAME,
-        _column("Validations", cells.count("spec.validations"), kind="integer"),
+        _column("Validations", makers.count("spec.validations"), kind="integer"),
         _column("ParamKind", cells.parameter_kind),
         AGE,
     ),
@@ -369,7 +370,7 @@ COLUMNS: dict[str, Sequence[Column]] = {
     ),
     "mutatingadmissionpolicies.admissionregistration.k8s.io": (
         NAME,
-        _column("Mutations", cells.count("spec.mutations"), kind="integer"),
+        _column("Mutations", makers.count("spec.mutations"), kind="integer"),
         _column("ParamKind", cells.parameter_kind),
         AGE,
     ),

@@ -15,8 +15,9 @@ from apimachinery.apis.field_rules import (
 )
 from apimachinery.apis.object_meta import validate_annotations, validate_labels
 from apimachinery.objects import names
-from apimachinery.objects.field_path import FieldPath, duplicate, forbidden, invalid, not_supported, required
+from apimachinery.objects.field_path import FieldPath, duplicate, forbidden, invalid, not_found, not_supported, required
 from apimachinery.objects.metadata import Obj
+from apimachinery.objects.pods import qos_class
 
 _GRACE_SECONDS = 30
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
@@ -79,6 +80,7 @@ _DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 _EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
 _NODE_OPERATORS = ("DoesNotExist", "Exists", "Gt", "In", "Lt", "NotIn")
 _MOST_DEADLINE = 2**31 - 1
+_RESIZABLE = ("cpu", "memory")
 
 
 def validate_spec(spec: Obj, path: FieldPath = _SPEC, *, restart_policies: Sequence[str] = _RESTART_POLICIES) -> Errors:
@@ -363,7 +365,7 @@ def validate_update(new: Obj, old: Obj) -> Errors:
     if old_gates:
         allowed.update({field: before.get(field) for field in _GATED})
     for field in ("containers", "initContainers"):
-        if field in after:
+        if after.get(field):
             allowed[field] = [
                 {**one, "image": was.get("image")} for one, was in zip(after[field], before[field], strict=True)
             ]
@@ -383,3 +385,58 @@ def _deadline_update(after: Obj, before: Obj) -> Errors:
         if new > old:
             return [invalid(here, new, "must be less than or equal to previous value")]
     return []
+
+
+def validate_ephemeral_update(new: Obj, old: Obj) -> Errors:
+    """What is wrong with a write through `ephemeralcontainers`: they can only be added."""
+    here = _SPEC.child("ephemeralContainers")
+    spec = new.get("spec") or {}
+    volumes = frozenset(one.get("name", "") for one in spec.get("volumes") or ())
+    given = {one.get("name"): one for one in spec.get("ephemeralContainers") or ()}
+    taken = {one.get("name") for field in ("containers", "initContainers") for one in spec.get(field) or ()}
+    errors: Errors = []
+    for position, one in enumerate(spec.get("ephemeralContainers") or ()):
+        where = here.index(position)
+        errors.extend(_ephemeral(one, where))
+        errors.extend(container.validate(one, volumes, where))
+        if one.get("name") in taken:
+            errors.append(duplicate(where.child("name"), one.get("name")))
+        taken.add(one.get("name"))
+        target = one.get("targetContainerName")
+        if target and target not in {other.get("name") for other in spec.get("containers") or ()}:
+            errors.append(not_found(where.child("targetContainerName"), target))
+    for was in (old.get("spec") or {}).get("ephemeralContainers") or ():
+        name = was.get("name")
+        if name not in given:
+            errors.append(forbidden(here, f'existing ephemeral containers "{name}" may not be removed'))
+        elif given[name] != was:
+            errors.append(forbidden(here, f'existing ephemeral containers "{name}" may not be changed'))
+    return errors
+
+
+def validate_resize(new: Obj, old: Obj) -> Errors:
+    """What is wrong with a write through `resize`: only CPU and memory may change, and not the QoS class."""
+    errors: Errors = []
+    now, was = qos_class(new), qos_class(old)
+    if now != was:
+        told = "Pod QOS Class may not change as a result of resizing"
+        errors.append(invalid(FieldPath("metadata"), was, told))
+    for field in ("containers", "initContainers"):
+        pairs = zip((new.get("spec") or {}).get(field) or (), (old.get("spec") or {}).get(field) or (), strict=False)
+        for position, (after, before) in enumerate(pairs):
+            here = _SPEC.child(field).index(position).child("resources")
+            errors.extend(container.validate_resources(after.get("resources"), here))
+            errors.extend(_resized(after.get("resources") or {}, before.get("resources") or {}, here))
+    return errors
+
+
+def _resized(after: Obj, before: Obj, here: FieldPath) -> Errors:
+    errors: Errors = []
+    for kind in ("limits", "requests"):
+        new, old = after.get(kind) or {}, before.get(kind) or {}
+        if any(name not in _RESIZABLE and new.get(name) != old.get(name) for name in {*new, *old}):
+            errors.append(forbidden(here, "only cpu and memory resources are mutable"))
+        gone = [name for name in _RESIZABLE if name in old and name not in new]
+        if gone:
+            errors.append(forbidden(here.child(kind), f"resource {kind} cannot be removed"))
+    return errors

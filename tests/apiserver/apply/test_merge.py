@@ -141,8 +141,17 @@ def test_client_side_apply_is_taken_over_by_kubectl():
 
 
 def test_list_items_need_their_keys():
-    with pytest.raises(BadRequest, match="associative list with keys has an element that omits key field"):
+    with pytest.raises(BadRequest) as caught:
         applied(None, deployment(containers=[{"image": "i"}]))
+    assert caught.value.message == (
+        "failed to create typed patch object (ns/d; apps/v1, Kind=Deployment): .spec.template.spec.containers: element 0: "
+        'associative list with keys has an element that omits key field "name" (and doesn\'t have default value)'
+    )
+
+
+def test_list_items_may_be_given_once():
+    with pytest.raises(BadRequest, match=r'\.spec\.template\.spec\.containers: duplicate entries for key \[name="c"\]'):
+        applied(None, deployment(containers=[{"name": "c"}, {"name": "c"}]))
 
 
 def test_new_items_take_the_order_of_the_configuration():

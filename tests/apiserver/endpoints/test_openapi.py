@@ -81,7 +81,7 @@ def test_a_custom_resource_in_v2_has_no_more_than_v2_can_say():
 
 
 def test_a_custom_resource_without_a_shape_is_just_an_object_in_v2():
-    loose = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    loose = {"type": "object", "description": "d", "properties": {}, "x-kubernetes-preserve-unknown-fields": True}
     document = json.loads(openapi.openapi_v2([], [(CRON_TAB, loose)]))
     made = document["definitions"]["com.example.stable.v1.CronTab"]
     assert {key for key in made if not key.startswith("x-kubernetes-group")} == {"type"}

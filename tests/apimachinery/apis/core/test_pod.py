@@ -3,6 +3,7 @@ import copy
 import pytest
 
 from apimachinery.apis.core import container
+from apimachinery.apis.core.pod import validate_ephemeral_update, validate_resize
 from apimachinery.apis.registry import apply_defaults, validate_create, validate_update
 
 
@@ -156,3 +157,34 @@ def test_nothing_else_may_change():
     assert any("pod updates may not add or remove containers" in one for one in updated(containers=[]))
     assert any("existing toleration can not be modified" in one for one in updated(tolerations=[]))
     assert any("must be less than or equal to previous value" in one for one in updated(activeDeadlineSeconds=11))
+
+
+def test_ephemeral_containers_can_only_be_added():
+    def with_ephemeral(*containers):
+        made = pod()
+        made["spec"]["ephemeralContainers"] = [{"name": name, "image": image} for name, image in containers]
+        apply_defaults("v1", "Pod", made)
+        return made
+
+    old = with_ephemeral(("d", "i"))
+    assert validate_ephemeral_update(with_ephemeral(("d", "i"), ("e", "j")), old) == []
+    assert [str(one) for one in validate_ephemeral_update(with_ephemeral(("d", "x")), old)] == [
+        'spec.ephemeralContainers: Forbidden: existing ephemeral containers "d" may not be changed'
+    ]
+    assert [str(one) for one in validate_ephemeral_update(with_ephemeral(), old)] == [
+        'spec.ephemeralContainers: Forbidden: existing ephemeral containers "d" may not be removed'
+    ]
+    assert any(
+        "Duplicate value" in str(one) for one in validate_ephemeral_update(with_ephemeral(("d", "i"), ("c", "j")), old)
+    )
+
+
+def test_resizing_keeps_the_qos_class_and_touches_cpu_and_memory_only():
+    def sized(**resources):
+        return pod(**first(resources=resources))
+
+    old = sized(requests={"cpu": "1"}, limits={"cpu": "2"})
+    assert validate_resize(sized(requests={"cpu": "500m"}, limits={"cpu": "3"}), old) == []
+    assert any("Pod QOS Class may not change" in str(one) for one in validate_resize(sized(), old))
+    more = sized(requests={"cpu": "1", "ephemeral-storage": "1"}, limits={"cpu": "2"})
+    assert any("only cpu and memory resources are mutable" in str(one) for one in validate_resize(more, old))
