@@ -219,6 +219,7 @@ def apply_problems(exchange: Exchange, strategy: Strategy, obj: Obj, raw: bytes)
         return
     problems = not_declared(unknown)
     if field_validation(exchange) == "Strict":
-        what = f"{obj['metadata'].get('name', '')}; {obj.get('apiVersion')}, Kind={obj.get('kind', '')}"
+        space = f"{exchange.info.namespace}/" if exchange.info.namespace else ""
+        what = f"{space}{obj['metadata'].get('name', '')}; {obj.get('apiVersion')}, Kind={obj.get('kind', '')}"
         raise BadRequest(f"failed to create typed patch object ({what}): {problems[0]}")
     exchange.warnings.extend(problems)

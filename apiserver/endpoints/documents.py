@@ -11,12 +11,13 @@ from aiohttp import web
 
 from apimachinery.errors import MethodNotAllowed, NotFound
 from apimachinery.objects.metadata import Obj
-from apimachinery.resources import RESOURCES, Resource
+from apimachinery.resources import RESOURCES, Resource, lookup
 from apiserver.endpoints import discovery
 from apiserver.endpoints.exchange import Exchange, Services
 from apiserver.endpoints.health import Health, version
 from apiserver.endpoints.negotiation import discovery_version
 from apiserver.endpoints.openapi_documents import OpenAPIDocuments
+from apiserver.endpoints.table import to_table
 from apiserver.metrics import Metrics
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -142,13 +143,17 @@ class Documents:
     async def component_statuses(self, exchange: Exchange) -> web.Response:
         """Answer the (deprecated) componentstatuses."""
         condition = {"type": "Healthy", "status": "True", "message": "ok"}
-        items = [{"metadata": {"name": name}, "conditions": [condition]} for name in ("etcd-0",)]
-        if exchange.info.name:
-            for item in items:
-                if item["metadata"]["name"] == exchange.info.name:  # type: ignore[index]
-                    return exchange.answer(
-                        orjson.dumps({"kind": "ComponentStatus", "apiVersion": "v1", **item}) + b"\n"
-                    )
-            raise NotFound.path()
-        answer = {"kind": "ComponentStatusList", "apiVersion": "v1", "metadata": {}, "items": items}
+        items: list[Obj] = [{"metadata": {"name": "etcd-0"}, "conditions": [condition]}]
+        wanted = exchange.info.name
+        if wanted:
+            items = [item for item in items if item["metadata"]["name"] == wanted]
+            if not items:
+                raise NotFound.path()
+        if exchange.form.kind == "Table":
+            now = self._services.clock.now()
+            answer = to_table(lookup("componentstatuses"), items, {}, include_object="Metadata", now=now)
+        elif wanted:
+            answer = {"kind": "ComponentStatus", "apiVersion": "v1", **items[0]}
+        else:
+            answer = {"kind": "ComponentStatusList", "apiVersion": "v1", "metadata": {}, "items": items}
         return exchange.answer(orjson.dumps(answer) + b"\n")

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from aiohttp import web
 
-from apimachinery.errors import BadRequest, Invalid, UnsupportedMediaType
-from apimachinery.objects.field_path import FieldPath, forbidden, required
+from apimachinery.errors import APIError, BadRequest, Invalid, UnsupportedMediaType
+from apimachinery.objects.field_path import FieldPath, forbidden, invalid, required
 from apimachinery.objects.metadata import Obj
 from apimachinery.patches import json_patch, merge_patch, strategic_merge
 from apiserver.apply.merge import apply
@@ -34,6 +35,7 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+_MOST_SHOWN = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +105,27 @@ def patched(current: Obj, given: Patch, schema: Any) -> Any:
     return _APPLY[given.media](current, given.value, schema)
 
 
+def _misfit(result: Any, error: BadRequest) -> APIError:
+    """Return the error of a patch whose result is no object of its kind: upstream calls the patch invalid, not bad."""
+    _, found, told = error.message.partition(" cannot be handled as a ")
+    if not found:
+        return error
+    shown = orjson.dumps(result).decode()[:_MOST_SHOWN]
+    return Invalid.of("", "", "", [invalid(FieldPath("patch"), shown, told.partition(": ")[2])])
+
+
 def _change(exchange: Exchange, store: Store, given: Patch, subresource: str) -> Change:
     strategy, resource = store.strategy, store.resource
 
     async def change(current: Obj | None) -> Obj:
         assert current is not None
-        new = as_object(patched(current, given, strategy.schema), resource)
-        check_name(exchange, new)
-        return checked(exchange, strategy, new, given.raw if given.media != JSON_PATCH else b"")
+        result = patched(current, given, strategy.schema)
+        try:
+            new = as_object(result, resource)
+            check_name(exchange, new)
+            return checked(exchange, strategy, new, given.raw if given.media != JSON_PATCH else b"")
+        except BadRequest as error:
+            raise _misfit(result, error) from error
 
     async def change_by_apply(current: Obj | None) -> Obj:
         applied = as_object(given.value, resource)

@@ -112,6 +112,8 @@ async def _virtual(exchange: Exchange) -> web.StreamResponse:
     resource = exchange.services.parts["resources"].get((info.group, info.version, info.resource))
     if resource is None:
         raise NotFound.path()
+    if resource.group_resource == "componentstatuses":
+        return await exchange.services.parts["component_statuses"](exchange)  # type: ignore[no-any-return]
     if exchange.form.kind:
         raise NotAcceptable(
             "only the following media types are accepted: application/json, application/yaml, "
@@ -120,8 +122,6 @@ async def _virtual(exchange: Exchange) -> web.StreamResponse:
     if resource.group_resource == "bindings":
         store = exchange.services.registry.store("pods")
         return await subresources.binding(exchange, store)
-    if resource.group_resource == "componentstatuses":
-        return await exchange.services.parts["component_statuses"](exchange)  # type: ignore[no-any-return]
     handler = exchange.services.parts["virtual"].get((resource.group_resource, ""))
     if handler is None or info.subresource or info.name:
         raise NotFound.path()

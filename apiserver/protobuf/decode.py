@@ -1,7 +1,8 @@
 """Requests in `application/vnd.kubernetes.protobuf` to the JSON form of the same object. Pure.
 
 A body is the magic `k8s\\0`, then `runtime.Unknown` {typeMeta, raw}; raw is the object's message. Field numbers come
-from `messages.tsv` (see `generate`) and, for kinds kubectl doesn't know, from `extension_messages.tsv` (kept by hand). Zero values that JSON would leave out are left out here, too.
+from `messages.tsv` (see `generate`) and, for kinds kubectl doesn't know, from `extension_messages.tsv` (kept by hand).
+Zero values that JSON would leave out are left out here, too.
 """
 
 from __future__ import annotations

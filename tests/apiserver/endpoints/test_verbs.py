@@ -427,3 +427,17 @@ def test_doubled_yaml_keys_are_told_with_their_line(api: Api, ns: str):
     assert (status, told in answer["message"]) == (400, True)
     flow = b"{apiVersion: v1, kind: ConfigMap, metadata: {name: b}}"
     assert api.json("POST", f"{ns}/configmaps?fieldValidation=Strict", flow, "application/yaml")[0] == 201
+
+
+def test_a_patch_that_breaks_the_kind_is_invalid(api: Api, ns: str):
+    api.json("POST", f"{ns}/pods", pod("p"))
+    wrong = {"spec": {"nothing": 1}}
+    status, answer = api.json("PATCH", f"{ns}/pods/p?fieldValidation=Strict", wrong, "application/merge-patch+json")
+    assert (status, answer["details"]["causes"][0]["field"]) == (422, "patch")
+    assert 'strict decoding error: unknown field "spec.nothing"' in answer["message"]
+
+
+def test_component_statuses(api: Api):
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+    assert json.loads(api.raw("GET", "/api/v1/componentstatuses", Accept=table)[2])["kind"] == "Table"
+    assert api.json("GET", "/api/v1/componentstatuses/etcd-0")[1]["kind"] == "ComponentStatus"
