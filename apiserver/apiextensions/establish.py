@@ -8,6 +8,7 @@ the loopback client, to the CRD's status and the instances of a CRD that goes aw
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import json
 from collections.abc import Callable
@@ -30,7 +31,8 @@ from apiserver.registry.strategy import Call
 from component.logging import get_logger
 
 _LOG = get_logger("apiextensions")
-_RETRY = 0.2
+_RETRY = 0.1
+_LONGEST_RETRY = 2.0
 
 
 class Establisher:
@@ -95,31 +97,29 @@ class Establisher:
         """Work until cancelled."""
         for crd in self._crds.list():
             self._touched(crd["metadata"]["name"])
+        pause = 0.0
         try:
             while True:
-                await self._wake.wait()
+                # What failed is tried again after a while; what is new comes at once.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), pause or None)
                 self._wake.clear()
-                await self._round()
+                names, self._waiting = list(self._waiting), {}
+                failed = [name for name in names if not await self._attempt(name)]
+                self._waiting.update(dict.fromkeys(failed))
+                pause = min(max(pause * 2, _RETRY), _LONGEST_RETRY) if failed else 0.0
         finally:
             await self._webhooks.close()
 
-    async def _round(self) -> None:
-        names, self._waiting = list(self._waiting), {}
-        again = False
-        for name in names:
-            try:
-                again |= not await self._reconcile(name)
-            except Conflict:
-                # Somebody else wrote; its event brings us back.
-                self._waiting[name] = None
-                again = True
-            except (APIError, CompileError) as error:
-                _LOG.error("CustomResourceDefinition failed", crd=name, error=error)
-                self._waiting[name] = None
-                again = True
-        if again:
-            await asyncio.sleep(_RETRY)
-            self._wake.set()
+    async def _attempt(self, name: str) -> bool:
+        try:
+            return await self._reconcile(name)
+        except Conflict:
+            # Somebody else wrote; the next try sees it.
+            return False
+        except (APIError, CompileError) as error:
+            _LOG.error("CustomResourceDefinition failed", crd=name, error=error)
+            return False
 
     async def _reconcile(self, name: str) -> bool:
         """Bring one CRD to where it should be; False when it must be looked at again soon."""
@@ -176,12 +176,14 @@ class Establisher:
         name = crd["metadata"]["name"]
         _, resources = self._served.get(name, ("", []))
         if resources:
-            remaining = await self._delete_instances(resources[0])
+            # In the storage version, where it is served, nothing has to be converted.
+            stored = definitions.storage_version(crd)
+            chosen = next((one for one in resources if one.version == stored), resources[0])
+            remaining = await self._delete_instances(chosen)
             if remaining:
                 status = definitions.terminating_status(crd, now_rfc3339(), done=False)
                 if status != crd.get("status"):
                     await self._client.update(definitions.RESOURCE, {**crd, "status": status}, subresource="status")
-                self._waiting[name] = None
                 return False
         crd = await self._client.get(definitions.RESOURCE, name)
         status = definitions.terminating_status(crd, now_rfc3339(), done=True)

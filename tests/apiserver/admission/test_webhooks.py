@@ -174,3 +174,17 @@ def test_a_rule_for_another_version_gets_the_object_in_that_version(api, ns, hoo
     assert request["object"]["apiVersion"] == "hooks.example.com/v1"
     assert (request["kind"]["version"], request["requestKind"]["version"]) == ("v1", "v2")
     api.json("DELETE", f"{path}/eqs.hooks.example.com")
+
+
+def test_connecting_to_a_pod_can_be_denied(api, ns, hooks):
+    wanted = pod("p")
+    wanted["spec"]["nodeName"] = "minikube"
+    assert api.json("POST", f"{ns}/pods", wanted)[0] == 201
+    configure(api, ns, "Validating", webhook(hooks, ns, "/deny", ["pods/attach"], ["CONNECT"]))
+    upgrade = {"Connection": "Upgrade", "Upgrade": "SPDY/3.1", "X_Stream_Protocol_Version": "v4.channel.k8s.io"}
+    status, _, body = api.raw("POST", f"{ns}/pods/p/attach?container=c&stdout=true", None, **upgrade)
+    assert (status, b"no way" in body) == (403, True), body
+    request = hooks.seen[-1][2]["request"]
+    assert (request["operation"], request["subResource"]) == ("CONNECT", "attach")
+    assert request["kind"]["kind"] == "PodAttachOptions"
+    assert request["object"]["container"] == "c"

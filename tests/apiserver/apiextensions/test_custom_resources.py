@@ -176,3 +176,23 @@ def test_conversion_by_webhook(api, ns, tmp_path):
         assert watch.next()[0] == "DELETED"
     api.json("DELETE", path)
     server.close()
+
+
+def test_a_definition_waits_for_the_finalizers_of_its_instances(api, ns):
+    path = establish(api, crd("holds", version()))
+    base = ns.replace("/api/v1", "/apis/stable.example.com/v1") + "/holds"
+    held = custom("Holds", "x", {})
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    assert api.json("POST", base, held)[0] == 201
+    assert api.json("DELETE", path)[0] == 200
+
+    def terminating():
+        conditions = api.json("GET", path)[1]["status"]["conditions"]
+        return any(one["type"] == "Terminating" and one["status"] == "True" for one in conditions)
+
+    until(terminating)
+    assert api.json("GET", base + "/x")[1]["metadata"]["deletionTimestamp"]
+    status, answer = api.json("POST", base, custom("Holds", "y", {}))
+    assert (status, answer["reason"]) == (405, "MethodNotAllowed")
+    api.json("PATCH", base + "/x", {"metadata": {"finalizers": None}}, "application/merge-patch+json")
+    until(lambda: api.json("GET", path)[0] == 404, 8)
