@@ -61,6 +61,24 @@ def _container(exchange: Exchange, pod: Obj) -> str:
     raise BadRequest(text)
 
 
+_OPTION_KINDS = {"exec": "PodExecOptions", "attach": "PodAttachOptions", "portforward": "PodPortForwardOptions"}
+
+
+def _options(exchange: Exchange) -> Obj | None:
+    """Return the query as the object admission sees (PodAttachOptions and its like)."""
+    info = exchange.info
+    kind = _OPTION_KINDS.get(info.subresource)
+    if kind is None:
+        return None
+    options: Obj = {"kind": kind, "apiVersion": "v1"}
+    options.update({flag: True for flag in ("stdin", "stdout", "stderr", "tty") if info.flag(flag)})
+    if info.first("container"):
+        options["container"] = info.first("container")
+    if info.subresource == "exec":
+        options["command"] = info.query.get("command", [])
+    return options
+
+
 async def _admit_connect(exchange: Exchange, store: Store) -> None:
     info = exchange.info
     attributes = AdmissionAttributes(
@@ -69,7 +87,7 @@ async def _admit_connect(exchange: Exchange, store: Store) -> None:
         subresource=info.subresource,
         namespace=info.namespace,
         name=info.name,
-        object=None,
+        object=_options(exchange),
         old_object=None,
         user=exchange.user,
         warnings=exchange.warnings,
