@@ -29,6 +29,8 @@ async def check(host: str, port: int, service: str, timeout: float) -> str:
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                 text = "error: this server does not implement the grpc health protocol (grpc.health.v1.Health)"
                 return f"{text}: {error.details()}"
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                return f'timeout: failed to connect service "{target}" within {timeout:g}s: {error.details()}'
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 return f"timeout: health rpc did not complete within {timeout}s: {error.details()}"
             return f"error: health rpc probe failed: {error.details()}"

@@ -40,6 +40,10 @@ class Listener:
                 "kubelet_desired_pods": float(len(pods)),
             }
 
+        def started(container: str) -> float:
+            states = (s for u in cache.uids() if (s := cache.peek(u)) is not None)
+            return next((c.started_at / 1e9 for s in states for c in s.containers if c.id == container), 0.0)
+
         self._app = application(
             ServerParts(
                 workers=workers,
@@ -47,7 +51,7 @@ class Listener:
                 logs=ContainerLogs(workers, cache, kubelet.cri, kubelet.clock),
                 streams=Streams(workers, cache, kubelet.cri),
                 stats=stats,
-                metrics=Metrics(stats, counts),
+                metrics=Metrics(stats, counts, started),
                 config=kubelet.config,
             )
         )

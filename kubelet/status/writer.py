@@ -20,7 +20,7 @@ from kubelet.status.patch import status_patch
 
 Obj = dict[str, Any]
 
-PROGRESS_DELAY = 0.15
+PROGRESS_DELAY = 0.5
 
 log = get_logger("kubelet.status")
 
