@@ -58,6 +58,10 @@ class Options:
     disable_admission_plugins: tuple[str, ...] = flag((), help="admission plugins to switch off")
     admission_control_config_file: str = flag("", help="configuration of admission plugins (AdmissionConfiguration)")
     allow_privileged: bool = flag(True, help="privileged containers are allowed")
+    # audit
+    audit_log_path: str = flag("", help="file for the audit log, - for standard output; empty: none")
+    audit_policy_file: str = flag("", help="audit policy (audit.k8s.io/v1 Policy); empty: everything at level Metadata")
+    audit_log_maxsize: int = flag(100, help="megabytes after which the audit log is rotated; 0: never")
     # services
     service_cluster_ip_range: tuple[str, ...] = flag(("10.96.0.0/12",), help="CIDRs of Service addresses (two: dual)")
     service_node_port_range: str = flag("30000-32767", help="ports of Services of type NodePort")

@@ -27,7 +27,8 @@ async def read_body(exchange: Exchange) -> bytes:
     transport = exchange.request.transport
     if transport is not None and exchange.request.headers.get("Expect", "").lower() == "100-continue":
         transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    return await exchange.request.read()
+    exchange.body = await exchange.request.read()
+    return exchange.body
 
 
 def decode(raw: bytes, media: str) -> Any:

@@ -49,6 +49,7 @@ class Exchange:
     user: UserInfo = ANONYMOUS_USER
     warnings: list[str] = field(default_factory=list)
     audit_id: str = ""
+    body: bytes = b""
 
     def headers(self) -> dict[str, str]:
         """Return the headers every answer carries."""

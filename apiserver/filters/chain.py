@@ -21,6 +21,7 @@ from apiserver.authorization.registry import AuthorizationAttributes, forbidden
 from apiserver.endpoints.exchange import Exchange, Services
 from apiserver.endpoints.negotiation import JSON, negotiate
 from apiserver.endpoints.routes import dispatch, is_long_running
+from apiserver.filters.audit import open_audit
 from apiserver.filters.errors import error_answer
 from apiserver.filters.flow_control import FlowControl
 from apiserver.filters.request_info import RequestInfo, parse
@@ -51,10 +52,14 @@ class FilterChain:
         options = services.options
         self.flow = FlowControl(options.max_requests_inflight, options.max_mutating_requests_inflight)
         self._timeout = options.request_timeout
+        self._audit = open_audit(
+            options.audit_log_path, options.audit_policy_file, services.clock, megabytes=options.audit_log_maxsize
+        )
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         started = time.perf_counter()
+        received = self._audit.now() if self._audit is not None else ""
         info = parse(request.method, request.raw_path)
         exchange = Exchange(request, info, self._services, JSON, audit_id=str(uuid.uuid4()))
         try:
@@ -66,6 +71,8 @@ class FilterChain:
         except BaseException as error:  # noqa: BLE001 - a client must get an answer, whatever happens
             response = error_answer(error, info.path, exchange.headers(), exchange.warnings)
         self._count(info, response.status, time.perf_counter() - started)
+        if self._audit is not None:
+            self._audit.record(exchange, response, received)
         if request.method == "HEAD" and isinstance(response, web.Response) and not response.prepared:
             length = str(len(response.body or b""))  # type: ignore[arg-type]
             response = web.Response(status=response.status, headers=dict(response.headers))

@@ -1,5 +1,6 @@
 """The whole server: compaction and expired pages, restarts without loss, upstream's Python client, a clean stop."""
 
+import json
 import signal
 import time
 
@@ -68,6 +69,21 @@ def test_etcd_may_go_away_for_a_while(own: Pair):
     status, made = api.json("POST", f"{space}/configmaps", config_map("a"))
     assert status == 201, made
     assert api.json("GET", f"{space}/configmaps/a")[0] == 200
+
+
+def test_the_audit_log_tells_who_did_what(tmp_path):
+    pair = Pair(tmp_path, f"--audit-log-path={tmp_path}/audit.log")
+    try:
+        pair.start()
+        pair.wait_ready()
+        Api(pair).json("POST", "/api/v1/namespaces/default/configmaps", config_map("audited"))
+        lines = [json.loads(line) for line in (tmp_path / "audit.log").read_text().splitlines()]
+        event = next(line for line in lines if line["verb"] == "create")
+        assert event["user"]["username"] == "kubernetes-admin"
+        assert event["objectRef"] == {"resource": "configmaps", "namespace": "default", "apiVersion": "v1"}
+        assert (event["responseStatus"]["code"], event["level"]) == (201, "Metadata")
+    finally:
+        pair.stop()
 
 
 def test_a_stop_ends_watches_cleanly_and_soon(own: Pair):
