@@ -53,6 +53,7 @@ KINDS: dict[tuple[str, str], str] = {
     ("events.k8s.io/v1", "Event"): "core.event",
     ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema"): "flowcontrol.priority_levels",
     ("flowcontrol.apiserver.k8s.io/v1", "PriorityLevelConfiguration"): "flowcontrol.priority_levels",
+    ("networking.k8s.io/v1", "IPAddress"): "networking.ip_address",
     ("networking.k8s.io/v1", "Ingress"): "networking.ingress",
     ("networking.k8s.io/v1", "IngressClass"): "networking.ingress_class",
     ("networking.k8s.io/v1", "NetworkPolicy"): "networking.network_policy",
@@ -67,7 +68,10 @@ KINDS: dict[tuple[str, str], str] = {
     ("resource.k8s.io/v1", "ResourceClaimTemplate"): "resource.resource_claim",
     ("scheduling.k8s.io/v1", "PriorityClass"): "scheduling.priority_class",
     ("storage.k8s.io/v1", "CSIDriver"): "storage.csi_driver",
+    ("storage.k8s.io/v1", "CSINode"): "storage.csi_node",
     ("storage.k8s.io/v1", "StorageClass"): "storage.storage_class",
+    ("storage.k8s.io/v1", "VolumeAttachment"): "storage.volume_attachment",
+    ("storage.k8s.io/v1", "VolumeAttributesClass"): "storage.volume_attributes_class",
 }
 
 

@@ -61,8 +61,9 @@ def decode(obj: Obj, schema: Schema) -> Obj:
     try:
         made: Obj = (schema.decoder or _compiled(schema))(obj)
     except DecodeError as error:
-        kind = obj.get("kind", "")
-        version = str(obj.get("apiVersion", "")).rpartition("/")[2]
+        parts = schema.name.split(".")
+        kind = obj.get("kind") or parts[-1]
+        version = str(obj.get("apiVersion") or ".".join(parts[1:-1])).rpartition("/")[2]
         raise BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {error.text}') from error
     return made
 

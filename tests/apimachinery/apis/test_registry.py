@@ -69,6 +69,16 @@ GOOD = {
     ("storage.k8s.io/v1", "StorageClass"): {"provisioner": "p"},
     ("node.k8s.io/v1", "RuntimeClass"): {"handler": "crun"},
     ("networking.k8s.io/v1", "ServiceCIDR"): {"spec": {"cidrs": ["10.0.0.0/24"]}},
+    ("storage.k8s.io/v1", "CSIDriver"): {"spec": {}},
+    ("storage.k8s.io/v1", "CSINode"): {"spec": {"drivers": [{"name": "d", "nodeID": "n"}]}},
+    ("storage.k8s.io/v1", "VolumeAttributesClass"): {"driverName": "d", "parameters": {"a": "b"}},
+    ("storage.k8s.io/v1", "VolumeAttachment"): {
+        "spec": {"attacher": "a", "nodeName": "n", "source": {"persistentVolumeName": "p"}}
+    },
+    ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema"): {"spec": {"priorityLevelConfiguration": {"name": "exempt"}}},
+    ("flowcontrol.apiserver.k8s.io/v1", "PriorityLevelConfiguration"): {
+        "spec": {"type": "Limited", "limited": {"limitResponse": {"type": "Queue", "queuing": {}}}}
+    },
     ("networking.k8s.io/v1", "IngressClass"): {"spec": {"controller": "a/b"}},
     ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"): {
         "webhooks": [
@@ -125,6 +135,9 @@ def test_every_kind_of_the_table_is_served():
 
 
 BAD = [
+    ("networking.k8s.io/v1", "IPAddress", {"spec": {}}, "must be a valid IP address"),
+    ("apiregistration.k8s.io/v1", "APIService", {"spec": {"group": "g"}}, "spec.version: Required value"),
+    ("storage.k8s.io/v1", "VolumeAttachment", {"spec": {}}, "spec.attacher: Required value"),
     ("v1", "ConfigMap", {"data": {"": "x"}}, "data[]: Invalid value"),
     ("v1", "Secret", {"type": "kubernetes.io/tls"}, "data[tls.crt]: Required value"),
     ("v1", "Service", {"spec": {}}, "spec.ports: Required value"),

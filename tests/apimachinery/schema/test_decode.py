@@ -98,6 +98,11 @@ def test_check_finds_what_decode_refuses(body):
     assert prune(body, POD) is body
 
 
+def test_a_body_without_kind_is_named_by_its_schema():
+    with pytest.raises(BadRequest, match='Pod in version "v1" cannot be handled as a Pod'):
+        decode({"spec": 1}, POD)
+
+
 def test_secret_data_must_be_base64():
     secret = schema_for("v1", "Secret")
     with pytest.raises(BadRequest, match="illegal base64 data at input byte 1"):
