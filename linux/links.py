@@ -212,6 +212,11 @@ def change(index: int, what: str, extra: bytes = b"", *, flags: int = 0, mask: i
     return Message(RTM_NEWLINK, 0, _header(index, flags=flags, change=mask) + extra, what)
 
 
+def name_alias(name: str, alias: str) -> Message:
+    """Give the link with that name an alias: in a batch, right after it was made."""
+    return Message(RTM_NEWLINK, 0, _header() + text(IFLA_IFNAME, name) + alias_attribute(alias), f"set alias of {name}")
+
+
 def up(index: int, *, extra: bytes = b"") -> Message:
     """Set a link up (and change more of it)."""
     return change(index, "set link up", extra, flags=IFF_UP, mask=IFF_UP)

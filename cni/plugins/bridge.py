@@ -8,14 +8,13 @@ undone.
 from __future__ import annotations
 
 import errno
-import os
 
 from cni import delegate
-from cni.attachment import host_link_name, random_link_name, valid_marks
+from cni.attachment import random_link_name, valid_marks
 from cni.errors import INTERNAL, INVALID_CONFIG, NOT_AVAILABLE, CNIError
 from cni.plugins import mac_spoof_check, masquerade, veth
 from linux import addresses, links, netns
-from linux.netlink import Netlink, NetlinkError, attribute, u8, u16, u32
+from linux.netlink import Netlink, attribute, u8, u16, u32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,8 +116,7 @@ def _connect(call: Call, settings: Settings, answer: Result, host: Netlink) -> N
     with netns.entered(call.netns):
         inside = Netlink()
     with inside:
-        name = _make_pair(call, settings, bridge.index, host, inside)
-        peer = links.get(call.ifname, inside)
+        port, peer = _make_pair(call, settings, bridge.index, host, inside)
         if delegate.ipam_type(call):
             answer.update({key: value for key, value in delegate.ipam_add(call).items() if value})
         ips = answer["ips"]
@@ -136,20 +134,20 @@ def _connect(call: Call, settings: Settings, answer: Result, host: Netlink) -> N
         if not settings.disable_interface:
             veth.configure(inside, peer.index, answer, call.ifname)
     if settings.mac_check:
-        mac_spoof_check.add(call, name, peer.mac)
+        mac_spoof_check.add(call, port.name, peer.mac)
     if settings.ip_masq and ips:
         masquerade.add(call.name, call.container_id, call.ifname, [ip["address"] for ip in ips])
-    outer = _wait_for_carrier(name, settings, host)
+    outer = _wait_for_carrier(port.name, settings, host)
     bridge_now = links.by_index(bridge.index, host) or bridge
     answer["interfaces"] = [
         {"name": bridge_now.name, "mac": bridge_now.mac, "mtu": bridge_now.mtu},
-        {"name": name, "mac": outer.mac, "mtu": outer.mtu},
+        {"name": outer.name, "mac": outer.mac, "mtu": outer.mtu},
         {"name": call.ifname, "mac": peer.mac, "mtu": peer.mtu, "sandbox": call.netns},
     ]
 
 
 def _undo(call: Call) -> None:
-    for step in (_remove_pair, _remove_rules, delegate.ipam_delete):
+    for step in (veth.remove_pair, _remove_rules, delegate.ipam_delete):
         try:
             step(call)
         except (OSError, CNIError):
@@ -189,35 +187,11 @@ def ensure_bridge(settings: Settings, host: Netlink) -> links.Link:
     return bridge
 
 
-def _make_pair(call: Call, settings: Settings, bridge: int, host: Netlink, inside: Netlink) -> str:
-    if links.find(call.ifname, inside) is not None:
-        raise CNIError(INTERNAL, f'container veth name provided ("{call.ifname}") already exists')
-    descriptor = os.open(call.netns, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        name = host_link_name(call.name, call.container_id, call.ifname)
-        for attempt in (name, random_link_name()):
-            try:
-                host.send(
-                    links.new_veth(
-                        attempt,
-                        call.ifname,
-                        peer_netns=descriptor,
-                        mtu=settings.mtu,
-                        peer_mac=settings.mac,
-                        master=bridge,
-                        up=True,
-                    )
-                )
-            except NetlinkError as error:
-                if error.errno == errno.EEXIST and attempt == name:  # left over, or a collision of hashes
-                    continue
-                raise
-            name = attempt
-            break
-    finally:
-        os.close(descriptor)
+def _make_pair(
+    call: Call, settings: Settings, bridge: int, host: Netlink, inside: Netlink
+) -> tuple[links.Link, links.Link]:
+    port, peer = veth.make_pair(call, host, inside, mtu=settings.mtu, mac=settings.mac, master=bridge)
     batch = []
-    port = links.get(name, host)
     if settings.hairpin or settings.isolated:
         batch.append(links.bridge_port(port.index, hairpin=settings.hairpin, isolated=settings.isolated))
     if settings.filters_vlans and not settings.preserve_default_vlan:
@@ -226,7 +200,7 @@ def _make_pair(call: Call, settings: Settings, bridge: int, host: Netlink, insid
         batch.append(links.bridge_vlan(port.index, settings.vlan))
     batch += [links.bridge_vlan(port.index, vid, pvid=False, untagged=False) for vid in settings.trunk]
     host.send(*batch)
-    return name
+    return port, peer
 
 
 def _fill_gateways(settings: Settings, answer: Result) -> list[str]:
@@ -317,7 +291,7 @@ def delete(call: Call) -> None:
     """Disconnect the container; what has gone already does not matter."""
     if delegate.ipam_needs_link(call):
         delegate.ipam_delete(call)
-    _remove_pair(call)
+    veth.remove_pair(call)
     # The rules go before the address is free: who gets it next must not lose its own.
     _remove_rules(call)
     if not delegate.ipam_needs_link(call):
@@ -329,15 +303,6 @@ def _remove_rules(call: Call) -> None:
         masquerade.delete(call.name, call.container_id, call.ifname)
     if call.flag("macspoofchk"):
         mac_spoof_check.delete(call)
-
-
-def _remove_pair(call: Call) -> None:
-    veth.remove(call.netns, call.ifname)
-    # With the namespace gone by its path only (a process may still hold it), the host end is found by its name.
-    with Netlink() as host:
-        outer = links.find(host_link_name(call.name, call.container_id, call.ifname), host)
-        if outer is not None:
-            host.send(links.remove(outer.index))
 
 
 def check(call: Call) -> None:
@@ -369,6 +334,7 @@ def check(call: Call) -> None:
 def gc(call: Call) -> None:
     """Remove rules of attachments that are no more, and let the IPAM plugin free their addresses."""
     marks = valid_marks(call.name, call.config)
+    veth.collect_pairs(call.name, marks)
     masquerade.collect(call.name, marks)
     mac_spoof_check.collect(call.name, marks)
     delegate.ipam_pass(call)

@@ -6,10 +6,8 @@ subnet included, through that gateway. The host has a route to each of the conta
 
 from __future__ import annotations
 
-import os
-
 from cni import delegate
-from cni.attachment import host_link_name, random_link_name, valid_marks
+from cni.attachment import valid_marks
 from cni.errors import INTERNAL, INVALID_CONFIG, CNIError
 from cni.plugins import masquerade, veth
 from linux import addresses, links, netns
@@ -53,14 +51,13 @@ def _connect(call: Call, answer: Result, host: Netlink) -> None:
     with netns.entered(call.netns):
         inside = Netlink()
     with inside:
-        name = make_pair(call, host, inside, mtu=call.number("mtu"))
-        inner, outer = links.get(call.ifname, inside), links.get(name, host)
+        outer, inner = veth.make_pair(call, host, inside, mtu=call.number("mtu"))
         with netns.entered(call.netns):
             if veth.has_ipv6(ips):
                 veth.allow_ipv6(call.ifname)
             veth.announce(call.ifname)
         if veth.has_ipv6(ips):
-            veth.allow_ipv6(name)
+            veth.allow_ipv6(outer.name)
         batch = [links.up(outer.index)]
         for ip in ips:
             width = addresses_width(ip)
@@ -73,7 +70,7 @@ def _connect(call: Call, answer: Result, host: Netlink) -> None:
     if call.flag("ipMasq"):
         masquerade.add(call.name, call.container_id, call.ifname, [ip["address"] for ip in ips])
     answer["interfaces"] = [
-        {"name": name, "mac": outer.mac, "mtu": outer.mtu},
+        {"name": outer.name, "mac": outer.mac, "mtu": outer.mtu},
         {"name": call.ifname, "mac": inner.mac, "mtu": inner.mtu, "sandbox": call.netns},
     ]
 
@@ -99,35 +96,12 @@ def _plain(ip: dict[str, Any]) -> str:
     return str(ip["address"]).partition("/")[0]
 
 
-def make_pair(call: Call, host: Netlink, inside: Netlink, *, mtu: int) -> str:
-    """Make a veth pair between host and container. Returns the host end's name."""
-    if links.find(call.ifname, inside) is not None:
-        raise CNIError(INTERNAL, f'container veth name provided ("{call.ifname}") already exists')
-    descriptor = os.open(call.netns, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        name = host_link_name(call.name, call.container_id, call.ifname)
-        if links.find(name, host) is not None:
-            name = random_link_name()
-        host.send(links.new_veth(name, call.ifname, peer_netns=descriptor, mtu=mtu))
-    finally:
-        os.close(descriptor)
-    return name
-
-
 def _undo(call: Call) -> None:
-    for step in (_remove_pair, _remove_rules, delegate.ipam_delete):
+    for step in (veth.remove_pair, _remove_rules, delegate.ipam_delete):
         try:
             step(call)
         except (OSError, CNIError):
             continue  # the error that led here is the one to tell; DEL tries all again
-
-
-def _remove_pair(call: Call) -> None:
-    veth.remove(call.netns, call.ifname)
-    with Netlink() as host:
-        outer = links.find(host_link_name(call.name, call.container_id, call.ifname), host)
-        if outer is not None:
-            host.send(links.remove(outer.index))
 
 
 def _remove_rules(call: Call) -> None:
@@ -137,7 +111,7 @@ def _remove_rules(call: Call) -> None:
 
 def delete(call: Call) -> None:
     """Disconnect the container; what has gone already does not matter."""
-    _remove_pair(call)
+    veth.remove_pair(call)
     _remove_rules(call)
     delegate.ipam_delete(call)
 
@@ -156,7 +130,9 @@ def check(call: Call) -> None:
 
 def gc(call: Call) -> None:
     """Remove rules of attachments that are no more, and let the IPAM plugin free their addresses."""
-    masquerade.collect(call.name, valid_marks(call.name, call.config))
+    marks = valid_marks(call.name, call.config)
+    veth.collect_pairs(call.name, marks)
+    masquerade.collect(call.name, marks)
     delegate.ipam_pass(call)
 
 

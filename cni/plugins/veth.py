@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from cni.attachment import host_link_name, mark, network_mark, random_link_name
 from cni.errors import INTERNAL, INVALID_CONFIG, CNIError
 from linux import addresses, links, netns, sysctl
 from linux.netlink import Netlink
@@ -10,8 +13,60 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from cni.config import Call
     from cni.result import Result
     from linux.netlink import Message
+
+
+def make_pair(
+    call: Call, host: Netlink, inside: Netlink, *, mtu: int = 0, mac: str = "", master: int = 0
+) -> tuple[links.Link, links.Link]:
+    """Make a veth pair whose inner end is in the container. Returns the outer and the inner end.
+
+    The outer end's alias says whose it is, so that GC finds it. With a master it becomes a port of that, up.
+
+    Raises:
+        CNIError: if the container has an interface of that name.
+        NetlinkError: what the kernel refused.
+    """
+    if links.find(call.ifname, inside) is not None:
+        raise CNIError(INTERNAL, f'container veth name provided ("{call.ifname}") already exists')
+    name = host_link_name(call.name, call.container_id, call.ifname)
+    if links.find(name, host) is not None:
+        name = random_link_name()  # left over by somebody who was killed, or a collision of hashes
+    descriptor = os.open(call.netns, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        host.send(
+            links.new_veth(
+                name, call.ifname, peer_netns=descriptor, mtu=mtu, peer_mac=mac, master=master, up=bool(master)
+            ),
+            links.name_alias(name, mark(call.name, call.container_id, call.ifname)),
+        )
+    finally:
+        os.close(descriptor)
+    return links.get(name, host), links.get(call.ifname, inside)
+
+
+def remove_pair(call: Call) -> None:
+    """Remove an attachment's pair; passes where it has gone."""
+    remove(call.netns, call.ifname)
+    # Where the namespace has gone by its path only (a process may still hold it), the outer end is found by its name.
+    with Netlink() as host:
+        outer = links.find(host_link_name(call.name, call.container_id, call.ifname), host)
+        if outer is not None:
+            host.send(links.remove(outer.index))
+
+
+def collect_pairs(network: str, valid: set[str]) -> None:
+    """Remove the pairs of those attachments of a network whose marks are not valid."""
+    prefix = network_mark(network) + "-"
+    with Netlink() as host:
+        gone = [
+            one
+            for one in links.list_links(host)
+            if one.kind == "veth" and one.alias.startswith(prefix) and one.alias not in valid
+        ]
+        host.send(*(links.remove(one.index) for one in gone))
 
 
 def configure(nl: Netlink, index: int, answer: Result, ifname: str, *, subnet_route: bool = True) -> None:

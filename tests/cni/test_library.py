@@ -307,11 +307,10 @@ Library([], {str(tmp_path / "cache")!r}).add(network, "one", sys.argv[1], port_m
     network = conflist(host.directory)
     if int(delay * 1000) % 2:
         host.inside(lambda: library.gc(network, []))
-        netns.unpin(one)
-        host.pins.remove(one)
     else:
         host.inside(lambda: library.delete(network, "one", one, port_mappings=PORTS))
-        assert addresses_in(one) == []
+    assert addresses_in(one) == []
+    assert not [x for x in host.inside(links.list_links) if x.kind == "veth"]
     assert tables(host) == []
     left = host.directory / "networks" / "mktlist"
     assert not left.exists() or not [p for p in left.iterdir() if p.name[0] in "1."]
