@@ -18,6 +18,7 @@ class Options:
     etcd_keyfile: str = flag("", help="key of the client certificate for etcd")
     etcd_prefix: str = flag("/registry", help="prefix of all keys in etcd")
     etcd_compaction_interval: Duration = flag(300.0, help="how often etcd's history is compacted, 0 never")  # noqa: RUF009 - a dataclass field
+    encryption_provider_config: str = flag("", help="EncryptionConfiguration file: how values are kept in etcd")
     etcd_shared: bool = flag(
         False, help="other API servers write to the same etcd: every consistent read asks etcd for its revision"
     )

@@ -40,7 +40,9 @@ from apiserver.storage.cache.cached_storage import CachedStorage
 from apiserver.storage.cache.feed import Feed
 from apiserver.storage.compaction import compact_for_ever
 from apiserver.storage.etcd import EtcdStorage, open_channel
+from apiserver.storage.interface import Storage
 from apiserver.storage.lease import LeaseManager
+from apiserver.storage.transformer import TransformedStorage, read_configuration
 from component.clock import Clock
 from component.logging import get_logger
 from component.tasks import Tasks
@@ -62,7 +64,10 @@ class Server:
         self._options = options
         self._clock = clock or Clock()
         channel = open_channel(options.etcd_servers, options.etcd_cafile, options.etcd_certfile, options.etcd_keyfile)
-        self._storage = EtcdStorage(channel)
+        self._storage: Storage = EtcdStorage(channel)
+        if options.encryption_provider_config:
+            transformers = read_configuration(options.encryption_provider_config)
+            self._storage = TransformedStorage(self._storage, options.etcd_prefix, transformers)
         leases = LeaseManager(self._storage, self._clock)
         self.cached = CachedStorage(self._storage, options.etcd_prefix, leases, shared=options.etcd_shared)
         self.registry = Registry(self.cached)

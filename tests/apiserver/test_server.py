@@ -1,7 +1,10 @@
 """The whole server: compaction and expired pages, restarts without loss, upstream's Python client, a clean stop."""
 
+import base64
 import json
+import os
 import signal
+import subprocess
 import time
 
 import pytest
@@ -69,6 +72,49 @@ def test_etcd_may_go_away_for_a_while(own: Pair):
     status, made = api.json("POST", f"{space}/configmaps", config_map("a"))
     assert status == 201, made
     assert api.json("GET", f"{space}/configmaps/a")[0] == 200
+
+
+def test_secrets_are_encrypted_at_rest(tmp_path):
+    key = base64.b64encode(b"k" * 32).decode()
+    config = tmp_path / "encryption.yaml"
+    config.write_text(
+        "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n"
+        f"- resources: [secrets]\n  providers: [{{aescbc: {{keys: [{{name: one, secret: {key}}}]}}}}, {{identity: {{}}}}]\n"
+    )
+    pair = Pair(tmp_path, f"--encryption-provider-config={config}")
+    try:
+        pair.start()
+        pair.wait_ready()
+        api = Api(pair)
+        secret = {"metadata": {"name": "s"}, "stringData": {"word": "very-secret"}}
+        _, made = api.json("POST", "/api/v1/namespaces/default/secrets", secret)
+        raw = subprocess.run(
+            [
+                "etcdctl",
+                "--endpoints",
+                f"127.0.0.1:{pair.etcd_port}",
+                "get",
+                "--print-value-only",
+                "/registry/secrets/default/s",
+            ],
+            env={"ETCDCTL_API": "3", "PATH": os.environ["PATH"]},
+            capture_output=True,
+            check=True,
+        ).stdout
+        assert raw.startswith(b"k8s:enc:aescbc:v1:one:")
+        pair.server.terminate()
+        pair.server.wait()
+        pair.start_server()
+        pair.wait_ready()
+        assert api.json("GET", "/api/v1/namespaces/default/secrets/s") == (200, made)
+        assert (
+            api.json(
+                "PATCH", "/api/v1/namespaces/default/secrets/s", {"data": {"x": "eA=="}}, "application/merge-patch+json"
+            )[0]
+            == 200
+        )
+    finally:
+        pair.stop()
 
 
 def test_the_audit_log_tells_who_did_what(tmp_path):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from apimachinery.apis.core.pod import validate_spec
-from apimachinery.objects.field_path import FieldError, FieldPath, forbidden
+from apimachinery.apis.core.pod import validate_ephemeral_update, validate_resize
+from apimachinery.objects.field_path import FieldError
 from apimachinery.objects.metadata import Obj
 from apimachinery.objects.pods import qos_class
 from apiserver.registry import generic
@@ -135,9 +134,9 @@ def strategy(base: Strategy) -> Strategy:
         grace=_grace,
         subresources={
             "status": Subresource(prepare=_status),
-            "ephemeralcontainers": Subresource(prepare=_ephemeral_containers, validate=_whole(_kept)),
+            "ephemeralcontainers": Subresource(prepare=_ephemeral_containers, validate=_ephemeral_errors),
             "binding": Subresource(prepare=_bound, validate=_no_checks),
-            "resize": Subresource(prepare=_resize, validate=_whole(_no_checks)),
+            "resize": Subresource(prepare=_resize, validate=_resize_errors),
         },
     )
 
@@ -147,27 +146,11 @@ def _no_checks(new: Obj, old: Obj, call: Call) -> list[FieldError]:  # what may 
     return []
 
 
-_Check = Callable[[Obj, Obj, Call], list[FieldError]]
-
-
-def _whole(further: _Check) -> _Check:
-    """Check what may not change, then the whole spec as if it were new."""
-
-    def check(new: Obj, old: Obj, call: Call) -> list[FieldError]:
-        return further(new, old, call) or validate_spec(new["spec"], FieldPath("spec"))
-
-    return check
-
-
-def _kept(new: Obj, old: Obj, call: Call) -> list[FieldError]:
-    """Ephemeral containers can be added, not changed or removed."""
+def _ephemeral_errors(new: Obj, old: Obj, call: Call) -> list[FieldError]:
     del call
-    path = FieldPath("spec").child("ephemeralContainers")
-    there = {one.get("name"): one for one in new["spec"].get("ephemeralContainers") or []}
-    for one in old["spec"].get("ephemeralContainers") or []:
-        name = one.get("name")
-        if name not in there:
-            return [forbidden(path, f'existing ephemeral containers "{name}" may not be removed\n')]
-        if there[name] != one:
-            return [forbidden(path, f'existing ephemeral containers "{name}" may not be changed\n')]
-    return []
+    return validate_ephemeral_update(new, old)
+
+
+def _resize_errors(new: Obj, old: Obj, call: Call) -> list[FieldError]:
+    del call
+    return validate_resize(new, old)
