@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from apimachinery.controller.runner import Controller
 from controllers import (
+    cluster_role_aggregation,
+    disruption,
     endpoint_slice,
     endpoints,
     namespace,
@@ -13,11 +15,13 @@ from controllers import (
     replica_set,
     root_ca_publisher,
     service_account,
+    ttl_after_finished,
 )
 from controllers.context import Context
 from controllers.deployment import controller as deployment
 from controllers.garbage_collector import controller as garbage_collector
 from controllers.persistent_volume import binder as volume_binder
+from controllers.persistent_volume import ephemeral as volume_ephemeral
 from controllers.persistent_volume import protection as volume_protection
 
 
@@ -51,6 +55,10 @@ CONTROLLERS: tuple[Row, ...] = (
     Row("persistentvolume-binder-controller", volume_binder.new),
     Row("persistentvolumeclaim-protection-controller", volume_protection.new_for_claims),
     Row("persistentvolume-protection-controller", volume_protection.new_for_volumes),
+    Row("ephemeral-volume-controller", volume_ephemeral.new),
+    Row("disruption-controller", disruption.new),
+    Row("ttl-after-finished-controller", ttl_after_finished.new),
+    Row("clusterrole-aggregation-controller", cluster_role_aggregation.new),
 )
 
 
