@@ -11,21 +11,26 @@ from cri.images.layers import ContainerLayers
 from cri.images.storage import ImageStore
 from cri.oci_spec import devices, mounts
 from cri.oci_spec.mounts import BindMount
+from cri.sandboxes import idmapped_mounts
+from cri.store import Container
 from linux import mounts as linux_mounts
 from protocols.cri import api_pb2
 
 _DEVICES = pathlib.Path("/dev")
+MAPPED = "mapped"  # below a container's directory: its mounts with mapped owners
 _OWN_DEVICES = {"pts", "shm", "mqueue", "console", "fd", "stdin", "stdout", "stderr", "core", "ptmx", ".udev"}
 
 
 class MountResolver:
     """Resolves the mounts of one container; remembers the image mounts it made."""
 
-    def __init__(self, images: ImageStore, layers: ContainerLayers, container_id: str) -> None:
-        """Work for one container."""
+    def __init__(self, images: ImageStore, layers: ContainerLayers, container: Container, user_namespace: str) -> None:
+        """Work for one container; ``user_namespace`` is the pod's own, if it has one."""
         self._images = images
         self._layers = layers
-        self._container_id = container_id
+        self._container_id = container.id
+        self._mapped = container.directory / MAPPED
+        self._user_namespace = user_namespace
         self.image_mounts: list[str] = []
 
     def resolve(self, requested: list[api_pb2.Mount], *, rro: bool) -> tuple[BindMount, ...]:
@@ -43,14 +48,22 @@ class MountResolver:
         if not mount.host_path:
             raise errors.InvalidArgument(f"mount {mount.container_path} has neither a host path nor an image")
         return BindMount(
-            source=_host_path(mount),
+            source=self._with_owners(mount, _host_path(mount)),
             destination=mount.container_path,
             read_only=mount.readonly,
             recursive_read_only=mount.recursive_read_only,
             propagation=mount.propagation,
-            uid_mappings=tuple((m.container_id, m.host_id, m.length) for m in mount.uidMappings),
-            gid_mappings=tuple((m.container_id, m.host_id, m.length) for m in mount.gidMappings),
         )
+
+    def _with_owners(self, mount: api_pb2.Mount, source: str) -> str:
+        """The kubelet asks for owners to be mapped by the pod's own mappings; done here, for any OCI runtime."""
+        if not mount.uidMappings and not mount.gidMappings:
+            return source
+        if not self._user_namespace:
+            raise errors.InvalidArgument(f"mount {mount.container_path} maps owners, but the pod has no user namespace")
+        target = self._mapped / str(len(list(self._mapped.glob("*"))))
+        idmapped_mounts.mount(source, target, self._user_namespace)
+        return str(target)
 
     def _image(self, mount: api_pb2.Mount) -> BindMount:
         """An image volume: a writable layer of our own that is mounted read-only, so that the image stays in use."""

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import resource
+import shutil
 
 from cri.oci_spec.clamps import HostFacts
 from linux import capabilities
@@ -50,6 +51,7 @@ def gather(cgroup_manager: str) -> HostFacts:
         selinux=pathlib.Path("/sys/fs/selinux/enforce").exists(),
         swap_accounting=version == 2 or (_CGROUPS / "memory/memory.memsw.limit_in_bytes").exists(),
         recursive_read_only=release >= (5, 12),
+        idmapped_mounts=release >= (5, 19) and shutil.which("unshare") is not None,
     )
 
 

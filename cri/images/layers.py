@@ -100,8 +100,19 @@ class ContainerLayers:
             raise errors.ResourceExhausted(f"cannot create a layer in {self._home}: {error}") from error
         return layer_id
 
-    def mount(self, layer_id: str) -> str:
-        """Mount a layer over those below it; returns the path of the root file system."""
+    @property
+    def home(self) -> pathlib.Path:
+        """Where the layers' directories are."""
+        return self._home
+
+    def mount(self, layer_id: str, view: str = "") -> str:
+        """Mount a layer over those below it; returns the path of the root file system.
+
+        Args:
+            layer_id: The uppermost layer.
+            view: Another path of the home, by which the owners of the layers below are mapped into a user namespace.
+                The uppermost one can not be reached through it, as the kernel writes there in the node's name.
+        """
         home = self._home
         directory = home / layer_id
         merged = directory / "merged"
@@ -110,16 +121,21 @@ class ContainerLayers:
         except FileNotFoundError as error:
             raise errors.NotFound(f"layer {layer_id} is not in {home}") from error
         prefix = str(home)
-        options = _overlay_options(prefix + "/", lower, layer_id)
+        options = _overlay_options((view or prefix) + "/", lower, f"{prefix}/{layer_id}")
         with self._store.locks.exclusive(self._storage_lock, self._layers.lock, self._mounted.lock):
             self._hold_home()
             if len(options) < _PAGE:
                 mounts.mount("overlay", str(merged), "overlay", 0, options)
             else:
-                _mount_by_descriptor(prefix, lower, layer_id)
+                _mount_by_descriptor(view or prefix, str(merged), lower, str(directory))
             points = [r for r in self._mounted.read() if r.get("id") != layer_id]
             self._mounted.write([*points, {"id": layer_id, "path": str(merged), "count": 1}])
         return str(merged)
+
+    def give_to(self, layer_id: str, uid: int, gid: int) -> None:
+        """Make a layer's root directory belong to the root of a user namespace."""
+        for name in ("diff", "work"):
+            os.chown(self._home / layer_id / name, uid, gid)
 
     def unmount(self, layer_id: str) -> None:
         """Undo ``mount``; a layer that is not mounted is fine."""
@@ -233,16 +249,16 @@ def _layer_record(layer_id: str, image: Image, created: str) -> Record:
     return record
 
 
-def _overlay_options(prefix: str, lower: list[str], layer_id: str) -> str:
-    below = [prefix + part for part in lower if part] or [f"{prefix}{layer_id}/empty"]
-    return f"lowerdir={':'.join(below)},upperdir={prefix}{layer_id}/diff,workdir={prefix}{layer_id}/work"
+def _overlay_options(prefix: str, lower: list[str], layer: str) -> str:
+    below = [prefix + part for part in lower if part] or [f"{layer}/empty"]
+    return f"lowerdir={':'.join(below)},upperdir={layer}/diff,workdir={layer}/work"
 
 
-def _mount_by_descriptor(home: str, lower: list[str], layer_id: str) -> None:
+def _mount_by_descriptor(home: str, target: str, lower: list[str], layer: str) -> None:
     """Mount with short names, by way of a descriptor, where the option string would not fit into a page."""
     descriptor = os.open(home, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        options = _overlay_options(f"/dev/fd/{descriptor}/", lower, layer_id)
-        mounts.mount("overlay", f"{home}/{layer_id}/merged", "overlay", 0, options)
+        options = _overlay_options(f"/dev/fd/{descriptor}/", lower, layer)
+        mounts.mount("overlay", target, "overlay", 0, options)
     finally:
         os.close(descriptor)

@@ -30,8 +30,6 @@ class BindMount:
     recursive_read_only: bool = False
     propagation: api_pb2.MountPropagation = PRIVATE
     options: tuple[str, ...] = ()
-    uid_mappings: tuple[tuple[int, int, int], ...] = ()  # container id, host id, length
-    gid_mappings: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -126,16 +124,12 @@ def bind(mount: BindMount) -> Mount:
         options.append("rro")
     options.append("ro" if mount.read_only else "rw")
     options.extend(mount.options)
-    result: Mount = {
+    return {
         "destination": posixpath.normpath(mount.destination),
         "type": "bind",
         "source": mount.source,
         "options": options,
     }
-    for key, mappings in (("uidMappings", mount.uid_mappings), ("gidMappings", mount.gid_mappings)):
-        if mappings:
-            result[key] = [{"containerID": c, "hostID": h, "size": size} for c, h, size in mappings]
-    return result
 
 
 def merge(*lists: list[Mount]) -> list[Mount]:

@@ -26,7 +26,9 @@ from cri.rpc import container_status
 from cri.runtime import conmon, seccomp_filter
 from cri.runtime.cgroup_names import cgroups_path
 from cri.runtime.handlers import Handler
+from cri.sandboxes import idmapped_mounts
 from cri.store import READY, Container, Sandbox
+from linux import mounts as linux_mounts
 from linux import processes
 from protocols.cri import api_pb2
 
@@ -115,10 +117,20 @@ def _make(parts: Parts, handler: Handler, sandbox: Sandbox, container: Container
     layer = parts.layers.create(
         container.id, [container.name], image, _metadata(parts, sandbox, container), f"{created:%Y-%m-%dT%H:%M:%S.%fZ}"
     )
-    container.rootfs = parts.layers.mount(layer)
+    view = ""
+    if sandbox.user_namespace:
+        view = str(sandbox.directory / "idmapped-store")
+        user = sandbox.config.linux.security_context.namespace_options.userns_options
+        parts.layers.give_to(layer, user.uids[0].host_id, user.gids[0].host_id)
+    container.rootfs = parts.layers.mount(layer, view)
     stored = time.monotonic()
     facts = _facts(parts, handler, sandbox, container, image_config.get("config") or {})
     facts = dataclasses.replace(facts, target_pid=target_pid)
+    if sandbox.user_namespace:
+        # The OCI runtime does its work as the pod's root, who is nobody to the node.
+        sources = (container.rootfs, str(sandbox.directory / "shm"), *(bind.source for bind in facts.binds))
+        for path in sources:
+            idmapped_mounts.make_accessible(path)
     _make_working_directory(container, facts)
     spec = build.build(facts)
     (container.directory / "config.json").write_text(json.dumps(spec))
@@ -201,7 +213,7 @@ def _facts(
     profile = _seccomp_profile(parts, context, allowed)
     container.seccomp = profile is not None
     compiled = seccomp_filter.compiled(profile) if profile is not None and handler.runtime.kind == "crun" else ""
-    resolver = container_mounts.MountResolver(parts.images, parts.layers, container.id)
+    resolver = container_mounts.MountResolver(parts.images, parts.layers, container, sandbox.user_namespace)
     container.image_mounts = resolver.image_mounts
     binds = resolver.resolve(list(config.mounts), rro=handler.recursive_read_only and parts.host.recursive_read_only)
     read_only = context.readonly_rootfs or parts.config.read_only
@@ -336,6 +348,7 @@ def _take_back(parts: Parts, handler: Handler, container: Container) -> None:
     except errors.CRIError as error:
         _log.warning("Cannot delete a half-made container", container=container.name, cause=str(error))
     conmon.kill_monitor(container.directory)
+    linux_mounts.unmount_tree(str(container.directory))
     for name in (container.id, *container.image_mounts):
         parts.layers.delete(name)
     (parts.exits.directory / container.id).unlink(missing_ok=True)

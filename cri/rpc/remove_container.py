@@ -2,10 +2,12 @@
 
 from component.logging import get_logger
 from cri import errors, events, transitions
+from cri.container_mounts import MAPPED
 from cri.parts import Parts
 from cri.rpc import container_stats, stop_container
 from cri.runtime import conmon
 from cri.store import Container
+from linux import mounts
 from protocols.cri import api_pb2
 
 _log = get_logger("remove")
@@ -38,5 +40,7 @@ def delete(parts: Parts, container: Container) -> None:
     except errors.CRIError as error:
         _log.warning("The OCI runtime could not delete a container", container=container.name, cause=str(error))
     conmon.kill_monitor(container.directory)
+    if (container.directory / MAPPED).exists():
+        mounts.unmount_tree(str(container.directory))
     for name in (container.id, *container.image_mounts):
         parts.layers.delete(name)

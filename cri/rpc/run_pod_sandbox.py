@@ -14,7 +14,7 @@ from component.logging import get_logger
 from cri import errors, events, transitions
 from cri.oci_spec import namespaces as oci_namespaces
 from cri.parts import Parts
-from cri.sandboxes import files, namespaces, network, pid_holder
+from cri.sandboxes import files, idmapped_mounts, namespaces, network, pid_holder
 from cri.store import READY, Sandbox
 from linux import links, netns
 from protocols.cri import api_pb2
@@ -98,7 +98,15 @@ def _set_up(parts: Parts, sandbox: Sandbox) -> None:
     if "ipc" in kinds:
         files.make_shm(sandbox.directory, parts.config.shm_size)
     files.make_log_directory(config.log_directory)
-    paths = namespaces.make(sandbox.directory / "ns", kinds, config.hostname, sysctls)
+    user = options.userns_options
+    if options.HasField("userns_options") and user.mode == api_pb2.POD:
+        mappings = (list(user.uids), list(user.gids))
+        paths = namespaces.make_with_user(sandbox.directory / "ns", kinds, config.hostname, sysctls, mappings)
+        sandbox.user_namespace = paths["user"]
+        # One view of the whole store with shifted owners serves all containers of the pod.
+        idmapped_mounts.mount(str(parts.layers.home), sandbox.directory / "idmapped-store", paths["user"])
+    else:
+        paths = namespaces.make(sandbox.directory / "ns", kinds, config.hostname, sysctls)
     sandbox.ipc_namespace, sandbox.uts_namespace = paths.get("ipc", ""), paths.get("uts", "")
     sandbox.network_namespace = paths.get("net", "")
     named = time.monotonic()

@@ -31,7 +31,7 @@ def _handlers(parts: Parts) -> list[api_pb2.RuntimeHandler]:
             name=name,
             features=api_pb2.RuntimeHandlerFeatures(
                 recursive_read_only_mounts=handler.recursive_read_only and parts.host.recursive_read_only,
-                user_namespaces=handler.user_namespaces,
+                user_namespaces=handler.user_namespaces and parts.host.idmapped_mounts,
             ),
         )
         for name, handler in [("", default), *((h.name, h) for h in parts.handlers)]

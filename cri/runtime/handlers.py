@@ -73,7 +73,9 @@ def discover(config: Config, *, systemd_cgroup: bool) -> Handlers:
         root = entry.root or str(config.state / "oci" / name)
         pathlib.Path(root).mkdir(parents=True, exist_ok=True, mode=0o700)
         runtime = OciRuntime(path, root, kind, systemd_cgroup)
-        handlers[name] = Handler(name, runtime, recursive_read_only=kind in ("crun", "runc"))
+        handlers[name] = Handler(
+            name, runtime, recursive_read_only=kind in ("crun", "runc"), user_namespaces=kind == "crun"
+        )
     if not handlers:
         raise errors.FailedPrecondition("no OCI runtime found: install crun or runc (apt-get install crun)")
     return Handlers(handlers, _choose(config, handlers))

@@ -48,8 +48,9 @@ def make_shm(directory: pathlib.Path, size: int) -> None:
 
 def remove(directory: pathlib.Path) -> None:
     """Unmount what was mounted below a sandbox's directory; absent is fine."""
-    with contextlib.suppress(OSError):
-        mounts.umount(str(directory / "shm"), lazy=True)
+    for mounted in ("shm", "idmapped-store"):
+        with contextlib.suppress(OSError):
+            mounts.umount(str(directory / mounted), lazy=True)
     namespaces = directory / "ns"
     if namespaces.is_dir():
         for entry in namespaces.iterdir():

@@ -16,6 +16,7 @@ from cri.parts import Parts
 from cri.runtime import conmon, pause
 from cri.runtime.cgroup_names import cgroups_path
 from cri.runtime.handlers import Handler
+from cri.sandboxes import idmapped_mounts
 from cri.store import Sandbox
 
 _NOBODY = 65535
@@ -29,6 +30,8 @@ def start(parts: Parts, handler: Handler, sandbox: Sandbox) -> None:
     program = rootfs / "pause"
     program.write_bytes(pause.executable(parts.host.machine))
     program.chmod(0o555)
+    if sandbox.user_namespace:
+        idmapped_mounts.make_accessible(str(program))
     spec = _spec(parts, sandbox)
     (sandbox.directory / "config.json").write_text(json.dumps(spec))
     job = conmon.Job(
@@ -80,7 +83,10 @@ def _spec(parts: Parts, sandbox: Sandbox) -> dict[str, object]:
             "oomScoreAdj": clamps.oom_score_adj(-998, parts.host),
         },
         "root": {"path": str(sandbox.directory / "rootfs"), "readonly": True},
-        "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+        "mounts": [
+            {"destination": "/proc", "type": "proc", "source": "proc"},
+            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755", "size=64k"]},
+        ],
         "linux": {
             "namespaces": namespaces,
             "cgroupsPath": cgroups_path(parts.host, sandbox.cgroup_parent, sandbox.id),

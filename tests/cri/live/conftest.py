@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from linux import mounts
 from tests.cri.live import oci_layout
 from tests.cri.live.cri_service import BUSYBOX, Service
 
@@ -45,7 +45,7 @@ def image_store(tmp_path_factory: pytest.TempPathFactory, busybox_layer: bytes) 
         oci_layout.write(layout, config, busybox_layer)
         oci_layout.load(store, layout, name)
     yield root, runroot
-    subprocess.run(["umount", str(root / "overlay")], check=False, capture_output=True)
+    mounts.unmount_tree(str(base))
     shutil.rmtree(base, ignore_errors=True)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 
+from linux import mounts
 from protocols.cri import api_pb2 as api
 from protocols.cri import api_pb2_grpc
 
@@ -118,6 +119,7 @@ class Service:
         if self.process is not None and self.process.poll() is None:
             self.stop()
         self.wipe()
+        mounts.unmount_tree(str(self.directory))
         subprocess.run(["ip", "link", "delete", self.name], check=False, capture_output=True)
         for root in Path("/sys/fs/cgroup").iterdir():
             for directory, _, _ in os.walk(root / self.name, topdown=False):

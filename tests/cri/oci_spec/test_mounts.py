@@ -39,11 +39,6 @@ def test_bind_options(mount: mounts.BindMount, options: list[str]) -> None:
     assert mounts.bind(mount)["options"] == options
 
 
-def test_mappings_are_passed_on() -> None:
-    bound = mounts.bind(mounts.BindMount("/s", "/d", uid_mappings=((0, 100000, 65536),)))
-    assert bound["uidMappings"] == [{"containerID": 0, "hostID": 100000, "size": 65536}]
-
-
 def test_the_root_propagates_as_far_as_a_mount_needs() -> None:
     slave = mounts.BindMount("/s", "/d", propagation=mounts.SLAVE)
     shared = mounts.BindMount("/s", "/e", propagation=mounts.SHARED)
