@@ -11,7 +11,7 @@ from aiohttp import web
 from apimachinery.errors import NotFound
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import RESOURCES, Resource, lookup
-from apiserver.endpoints import openapi
+from apiserver.endpoints import openapi, openapi_protobuf
 from apiserver.endpoints.exchange import Exchange
 from apiserver.registry.registry import Registry
 
@@ -56,6 +56,10 @@ class OpenAPIDocuments:
             NotFound: for other documents.
         """
         self._refresh()
+        if rest == ["v2"] and openapi_protobuf.MEDIA_TYPE in exchange.request.headers.get("Accept", ""):
+            # kubectl asks for nothing else, to validate what the server can't (a List).
+            make = lambda: openapi_protobuf.to_protobuf(openapi.openapi_v2(RESOURCES, self._custom()))  # noqa: E731
+            return self._document(exchange, "v2.pb", make, openapi_protobuf.CONTENT_TYPE)
         if rest == ["v2"]:
             return self._document(exchange, "v2", lambda: openapi.openapi_v2(RESOURCES, self._custom()))
         if rest == ["v3"]:
@@ -71,7 +75,7 @@ class OpenAPIDocuments:
             response.headers["Cache-Control"] = "public, immutable"
         return response
 
-    def _document(self, exchange: Exchange, key: str, make: Any) -> web.Response:
+    def _document(self, exchange: Exchange, key: str, make: Any, content_type: str = _JSON) -> web.Response:
         found = self._made.get(key)
         if found is None:
             body = make()
@@ -89,4 +93,4 @@ class OpenAPIDocuments:
             headers["Content-Encoding"] = "gzip"
         else:
             body = gzip.decompress(kept)
-        return web.Response(body=body, content_type=_JSON, headers=headers)
+        return web.Response(body=body, content_type=content_type, headers=headers)
