@@ -45,6 +45,7 @@ _COUNTS = (
     "maxFailedIndexes",
 )
 _ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
+_DIRECTIVES = frozenset(("nodeSelector", "affinity", "tolerations", "schedulingGates"))
 _FIXED = (
     "selector",
     "template",
@@ -109,6 +110,16 @@ def validate(obj: Obj) -> Errors:
     return validate_spec(obj.get("spec") or {})
 
 
+def _without_directives(template: Obj | None) -> Obj:
+    """A template without what may still change while a Job has not begun: where its pods go."""
+    template = template or {}
+    spec = {key: value for key, value in (template.get("spec") or {}).items() if key not in _DIRECTIVES}
+    metadata = {
+        key: value for key, value in (template.get("metadata") or {}).items() if key not in ("labels", "annotations")
+    }
+    return {**template, "metadata": metadata, "spec": spec}
+
+
 def validate_update(new: Obj, old: Obj) -> Errors:
     """What is wrong with a Job that replaces another."""
     after, before = new.get("spec") or {}, old.get("spec") or {}
@@ -117,8 +128,10 @@ def validate_update(new: Obj, old: Obj) -> Errors:
     errors = validate_spec(after)
     suspended = bool(before.get("suspend")) and not (old.get("status") or {}).get("startTime")
     for field in _FIXED:
-        if field != "template" or not suspended:
-            errors.extend(unchanged(after.get(field), before.get(field), _SPEC.child(field)))
+        new_value, old_value = after.get(field), before.get(field)
+        if field == "template" and suspended:
+            new_value, old_value = _without_directives(new_value), _without_directives(old_value)
+        errors.extend(unchanged(new_value, old_value, _SPEC.child(field)))
     if after.get("completions") != before.get("completions") and after.get("completions") != after.get("parallelism"):
         errors.append(invalid(_SPEC.child("completions"), after.get("completions"), "field is immutable"))
     return errors

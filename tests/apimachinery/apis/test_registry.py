@@ -252,6 +252,17 @@ def test_what_may_not_change():
     )
 
 
+def test_a_suspended_job_may_still_be_sent_elsewhere():
+    key = ("batch/v1", "Job")
+    assert changed(key, lambda new: new["spec"]["template"]["spec"].update(nodeSelector={"a": "b"})) != []
+    old = made(*key, {"spec": {**GOOD[key]["spec"], "suspend": True}})
+    new = copy.deepcopy(old)
+    new["spec"]["template"]["spec"]["nodeSelector"] = {"a": "b"}
+    assert told(validate_update(*key, new, old)) == []
+    new["spec"]["template"]["spec"]["containers"][0]["image"] = "other"
+    assert any("spec.template" in one for one in told(validate_update(*key, new, old)))
+
+
 def test_immutable_config_maps_and_secrets_keep_their_data():
     for kind in ("ConfigMap", "Secret"):
         old = {"metadata": {"name": "x", "namespace": "ns"}, "data": {"a": "eA=="}, "immutable": True}
