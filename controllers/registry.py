@@ -13,6 +13,7 @@ from controllers import (
     node_lifecycle,
     pod_garbage_collection,
     replica_set,
+    resource_quota,
     root_ca_publisher,
     service_account,
     ttl_after_finished,
@@ -57,6 +58,7 @@ CONTROLLERS: tuple[Row, ...] = (
     Row("persistentvolume-protection-controller", volume_protection.new_for_volumes),
     Row("ephemeral-volume-controller", volume_ephemeral.new),
     Row("disruption-controller", disruption.new),
+    Row("resourcequota-controller", resource_quota.new),
     Row("ttl-after-finished-controller", ttl_after_finished.new),
     Row("clusterrole-aggregation-controller", cluster_role_aggregation.new),
 )

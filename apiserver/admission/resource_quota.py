@@ -13,8 +13,8 @@ from typing import Any, Final
 from apimachinery.errors import Conflict, InternalError, NotFound
 from apimachinery.objects.metadata import Obj
 from apimachinery.objects.quantity import format_quantity, parse_quantity
+from apimachinery.objects.quota_usage import Usage, in_scope, unspecified, usage, written_like
 from apiserver.admission.chain import CREATE, UPDATE, AdmissionAttributes, PluginServices
-from apiserver.admission.quota_usage import Usage, in_scope, unspecified, usage, written_like
 
 _UPDATES: Final = frozenset({("pods", "resize"), ("services", ""), ("persistentvolumeclaims", "")})
 # Never counted: they would count themselves, or are counted nowhere upstream.
