@@ -178,7 +178,7 @@ def test_gc_and_status(our_way, host):
     conf = {**network(host.directory), "cniVersion": "1.1.0"}
     for cid in ("a", "b"):
         our_way.add(conf, "/n", cid=cid)
-    (host.directory / "networks" / conf["name"] / ".10.88.0.9.77").write_text("killed\r\neth0")
+    (host.directory / "networks" / conf["name"] / ".new").write_text("")
     our_way.call("STATUS", conf)
     our_way.call("GC", {**conf, "cni.dev/valid-attachments": [{"containerID": "b", "ifname": "eth0"}]})
     assert files(host.directory, conf) == ["10.88.0.3"]
@@ -199,3 +199,15 @@ def test_ours_and_the_references_share_a_store(host, plugin_directory):
     ours.delete(conf, "", cid="b")
     theirs.delete(conf, "", cid="a")
     assert files(host.directory, conf) == ["10.88.0.4"]
+
+
+def test_what_a_killed_call_left_half_done_hurts_nobody(our_way, host):
+    """Killed after linking: the temporary file is a second name of somebody's reservation."""
+    conf = network(host.directory)
+    our_way.add(conf, "/n", cid="a")
+    directory = host.directory / "networks" / conf["name"]
+    (directory / ".new").hardlink_to(directory / "10.88.0.2")
+    our_way.add(conf, "/n", cid="b")
+    assert (directory / "10.88.0.2").read_bytes() == b"a\r\neth0"
+    assert (directory / "10.88.0.3").read_bytes() == b"b\r\neth0"
+    assert not (directory / ".new").exists()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DEFAULT_DIRECTORY = "/var/lib/cni/networks"
 _LINE_BREAK = "\r\n"
 _LAST_PREFIX = "last_reserved_ip."
+_NEW = ".new"
 
 
 class DiskStore:
@@ -47,8 +48,11 @@ class DiskStore:
         target = f"{self._directory}/{address}"
         if os.path.exists(target):
             return False
-        # Written first, then linked: whoever is killed in between leaves a file that DEL recognizes by its content.
-        temporary = f"{self._directory}/.{address}.{os.getpid()}"
+        # Written first, then linked, so that no reservation is ever without its content. The name is always the same
+        # (the lock is ours), so that the next call removes what one that was killed has left. It may be a second name
+        # of a reservation: it must not be written to.
+        temporary = f"{self._directory}/{_NEW}"
+        _unlink(temporary)
         _write(temporary, f"{container_id}{_LINE_BREAK}{ifname}")
         try:
             os.link(temporary, target)
@@ -79,21 +83,26 @@ class DiskStore:
         )
 
     def _release(self, matches: Callable[[str, str], bool]) -> None:
-        for name, holder, interface in list(self._all(hidden=True)):
+        _unlink(f"{self._directory}/{_NEW}")
+        for name, holder, interface in self._all():
             if matches(holder, interface):
-                try:
-                    os.unlink(f"{self._directory}/{name}")
-                except FileNotFoundError:
-                    continue
+                _unlink(f"{self._directory}/{name}")
 
-    def _all(self, *, hidden: bool = False) -> list[tuple[str, str, str]]:
+    def _all(self) -> list[tuple[str, str, str]]:
         found = []
         for name in os.listdir(self._directory):
-            if name == "lock" or name.startswith(_LAST_PREFIX) or (name[0] == "." and not hidden):
+            if name == "lock" or name.startswith(_LAST_PREFIX) or name[0] == ".":
                 continue
             holder, _, interface = _read(f"{self._directory}/{name}").strip().partition("\n")
             found.append((name, holder.strip(), interface.strip()))
         return found
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
 
 
 def _read(path: str) -> str:
