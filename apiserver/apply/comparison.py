@@ -8,7 +8,6 @@ from apiserver.apply.field_set import (
     Fields,
     child_schema,
     is_atomic,
-    is_granular_list,
     item_key,
 )
 
@@ -87,13 +86,16 @@ def _lists(old: list[Any], new: list[Any], schema: Schema, found: Comparison) ->
 
 def _whole(value: Any, schema: Schema) -> Fields:
     """A node for a value that is there in one version only: it and all fields below."""
-    if not value or is_atomic(schema, value):
+    kind = type(value)
+    if not value or (kind is not dict and kind is not list) or is_atomic(schema, value):
         return {}
     made: Fields = {".": {}}
-    if type(value) is dict:
+    if kind is dict:
+        properties, other = schema.properties, schema.additional or _ANY
         for name, item in value.items():
-            made[f"f:{name}"] = _whole(item, child_schema(schema, name))
-    elif is_granular_list(schema):
+            plain = type(item) is str or type(item) is int or type(item) is bool
+            made[f"f:{name}"] = {} if plain else _whole(item, properties.get(name) or other)
+    else:
         items = schema.items or _ANY
         for item in value:
             made[item_key(item, schema)] = _whole(item, items)

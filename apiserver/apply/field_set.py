@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from apimachinery.schema.tables import Schema
 
 Fields = dict[str, Any]
@@ -129,7 +131,7 @@ def path_text(path: tuple[str, ...]) -> str:
 
 def ordered(fields: Fields) -> Fields:
     """The same set, its keys in the order upstream writes them."""
-    return {key: ordered(fields[key]) if fields[key] else {} for key in sorted(fields)}
+    return {key: ordered(node) if (node := fields[key]) else node for key in sorted(fields)}
 
 
 def item_key(item: Any, schema: Schema, *, strict: bool = False) -> str:
@@ -141,7 +143,7 @@ def item_key(item: Any, schema: Schema, *, strict: bool = False) -> str:
         strict: A key that the item must have and has not is a `KeyError`; otherwise it is left out.
     """
     if schema.list_type == "set":
-        return "v:" + json.dumps(item, separators=(",", ":"), ensure_ascii=False)
+        return "v:" + orjson.dumps(item).decode()
     items = schema.items or _ANY
     found = {}
     for name in sorted(schema.list_map_keys):
@@ -154,7 +156,7 @@ def item_key(item: Any, schema: Schema, *, strict: bool = False) -> str:
             raise KeyError(name)
     if strict and not found:
         raise KeyError(schema.list_map_keys[0])
-    return "k:" + json.dumps(found, separators=(",", ":"), ensure_ascii=False)
+    return "k:" + orjson.dumps(found).decode()
 
 
 def is_granular_list(schema: Schema) -> bool:
