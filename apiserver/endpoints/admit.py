@@ -5,6 +5,7 @@ from __future__ import annotations
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import Resource
 from apiserver.admission.chain import AdmissionAttributes, Chain
+from apiserver.authorization.registry import AuthorizationAttributes, forbidden
 from apiserver.endpoints.exchange import Exchange
 from apiserver.registry.strategy import Call, Strategy
 
@@ -47,8 +48,28 @@ class RequestAdmission:
             warnings=self._exchange.warnings,
         )
 
+    def _may_create(self) -> None:
+        """A PUT or apply that creates needs the right to create, too."""
+        resource, call = self._resource, self._call
+        attributes = AuthorizationAttributes(
+            self._exchange.user,
+            "create",
+            resource.group,
+            resource.version,
+            resource.plural,
+            "",
+            call.namespace,
+            call.name,
+            self._exchange.info.path,
+        )
+        decision = self._exchange.services.authorizer.authorize(attributes)
+        if not decision.allowed:
+            raise forbidden(attributes, decision.reason)
+
     async def mutate(self, obj: Obj | None, old: Obj | None, *, create: bool) -> Obj | None:
         """Run the mutating plugins; what a webhook put in is decoded and defaulted again."""
+        if create and self._exchange.info.verb != "create":
+            self._may_create()
         attributes = self._attributes(obj, old, create=create)
         await self._chain.mutate(attributes)
         changed = attributes.object

@@ -109,8 +109,13 @@ class FilterChain:
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._timed(exchange), name=f"write {exchange.info.resource}")
         self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
+        task.add_done_callback(self._written)
         return await asyncio.shield(task)
+
+    def _written(self, task: asyncio.Task[web.StreamResponse]) -> None:
+        self._writes.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to the client, if it is still there
 
     async def _timed(self, exchange: Exchange) -> web.StreamResponse:
         async with asyncio.timeout(self._timeout):

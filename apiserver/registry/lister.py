@@ -45,6 +45,12 @@ class Lister:
         self._store = store
         self._keep = store.resource.group_resource in _KEPT
         self._parsed: dict[str, tuple[int, Obj]] = {}
+        if self._keep:
+            store.cache.listeners.append(self._forget)
+
+    def _forget(self, event: CacheEvent) -> None:
+        if event.deleted:
+            self._parsed.pop(event.entry.key, None)
 
     @property
     def synced(self) -> bool:

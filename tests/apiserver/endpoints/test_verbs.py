@@ -441,3 +441,18 @@ def test_component_statuses(api: Api):
     table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
     assert json.loads(api.raw("GET", "/api/v1/componentstatuses", Accept=table)[2])["kind"] == "Table"
     assert api.json("GET", "/api/v1/componentstatuses/etcd-0")[1]["kind"] == "ComponentStatus"
+
+
+def test_a_put_that_creates_needs_the_right_to_create(api: Api, ns: str, pair):
+    rbac = ns.replace("/api/v1", "/apis/rbac.authorization.k8s.io/v1")
+    rule = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["update", "get"]}
+    api.json("POST", f"{rbac}/roles", {"metadata": {"name": "r"}, "rules": [rule]})
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"}
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "someone"}
+    api.json("POST", f"{rbac}/rolebindings", {"metadata": {"name": "r"}, "roleRef": reference, "subjects": [subject]})
+    path = ns.replace("/api/v1", "/apis/coordination.k8s.io/v1") + "/leases"
+    body = json.dumps({"metadata": {"name": "l"}, "spec": {}}).encode()
+    headers = {"Content_Type": "application/json", "Impersonate_User": "someone"}
+    assert api.raw("PUT", f"{path}/l", body, **headers)[0] == 403
+    assert api.json("PUT", f"{path}/l", body)[0] == 201
+    assert api.raw("PUT", f"{path}/l", body, **headers)[0] == 200
