@@ -16,6 +16,7 @@ from controllers import (
     resource_quota,
     root_ca_publisher,
     service_account,
+    taint_eviction,
     ttl_after_finished,
 )
 from controllers.context import Context
@@ -58,6 +59,7 @@ CONTROLLERS: tuple[Row, ...] = (
     Row("persistentvolume-protection-controller", volume_protection.new_for_volumes),
     Row("ephemeral-volume-controller", volume_ephemeral.new),
     Row("disruption-controller", disruption.new),
+    Row("taint-eviction-controller", taint_eviction.new),
     Row("resourcequota-controller", resource_quota.new),
     Row("ttl-after-finished-controller", ttl_after_finished.new),
     Row("clusterrole-aggregation-controller", cluster_role_aggregation.new),
