@@ -27,7 +27,7 @@ from apiserver.storage.errors import KeyChangedError, KeyExistsError
 
 _MAX_OBJECT_BYTES = 1536 * 1024
 _GENERATE_NAME_ATTEMPTS = 8
-_RETRIES = 20
+_RETRIES = 200
 _CHANGED = "the object has been modified; please apply your changes to the latest version and try again"
 _SYSTEM_METADATA = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 

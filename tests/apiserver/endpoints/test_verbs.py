@@ -1,6 +1,7 @@
 """The verbs over HTTP, against a real etcd: what clients rely on (conformance.md 2.0, 2.1)."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -456,3 +457,32 @@ def test_a_put_that_creates_needs_the_right_to_create(api: Api, ns: str, pair):
     assert api.raw("PUT", f"{path}/l", body, **headers)[0] == 403
     assert api.json("PUT", f"{path}/l", body)[0] == 201
     assert api.raw("PUT", f"{path}/l", body, **headers)[0] == 200
+
+
+def test_concurrent_patches_all_count(api: Api, ns: str):
+    """A patch without a version never conflicts; one with it conflicts for all but one (upstream's GuaranteedUpdate)."""
+    _, made = api.json("POST", f"{ns}/configmaps", config_map("a"))
+    merge = "application/merge-patch+json"
+
+    def patch(index: int) -> int:
+        return api.json("PATCH", f"{ns}/configmaps/a", {"data": {f"k{index}": "x"}}, merge)[0]
+
+    def locked(_: int) -> int:
+        version = {"resourceVersion": made["metadata"]["resourceVersion"]}
+        return api.json("PATCH", f"{ns}/configmaps/a", {"metadata": version, "data": {"a": "b"}}, merge)[0]
+
+    with ThreadPoolExecutor(40) as pool:
+        assert set(pool.map(patch, range(40))) == {200}
+        assert set(pool.map(locked, range(5))) == {409}
+    assert len(api.json("GET", f"{ns}/configmaps/a")[1]["data"]) == 40
+
+
+def test_concurrent_creates_of_services_share_nothing(api: Api, ns: str):
+    def make(index: int):
+        spec = {"type": "NodePort", "ports": [{"port": 80}]}
+        return api.json("POST", f"{ns}/services", {"metadata": {"name": f"s{index}"}, "spec": spec})[1]["spec"]
+
+    with ThreadPoolExecutor(20) as pool:
+        made = list(pool.map(make, range(20)))
+    assert len({spec["clusterIP"] for spec in made}) == 20
+    assert len({spec["ports"][0]["nodePort"] for spec in made}) == 20
