@@ -155,7 +155,7 @@ class Cluster:
     def program_pid(self, name: str) -> int:
         """The pid of one of the cluster's programs, as `status` tells it."""
         supervisor = int((Path("/run/minikube-py") / self.profile / "supervisor.pid").read_text())
-        needle = "etcd" if name == "etcd" else f"-m\0{'addons.dns' if name == 'dns' else name}\0"
+        needle = "etcd" if name == "etcd" else f"-m\0{name}\0"
         for child in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
             if needle.encode() in Path(f"/proc/{child}/cmdline").read_bytes() + b"\0":
                 return int(child)

@@ -80,6 +80,7 @@ class Profile:
     oci_runtime: str = ""
     apiserver_names: tuple[str, ...] = ()
     apiserver_ips: tuple[str, ...] = ()
+    insecure_registries: tuple[str, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -179,7 +180,7 @@ def load(name: str) -> Profile:
             raise ValueError("unknown format")
         document["ports"] = Ports(**document["ports"])
         document["network"] = Network(**document["network"])
-        for key in ("apiserver_names", "apiserver_ips"):
+        for key in ("apiserver_names", "apiserver_ips", "insecure_registries"):
             document[key] = tuple(document[key])
         return Profile(**document)
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -98,6 +98,7 @@ def _apiserver(profile: Profile) -> list[str]:
         f"--proxy-client-cert-file={certs}/front-proxy-client.crt",
         f"--proxy-client-key-file={certs}/front-proxy-client.key",
         "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
     )
 
@@ -142,8 +143,6 @@ def _kubelet(profile: Profile) -> list[str]:
         f"--root-dir={profile.directory}/kubelet",
         f"--tls-cert-file={certs}/kubelet.crt",
         f"--tls-private-key-file={certs}/kubelet.key",
-        "--node-labels=minikube.k8s.io/name=" + profile.name + ",minikube.k8s.io/primary=true"
-        ",node-role.kubernetes.io/control-plane=",
     )
 
 
@@ -182,14 +181,15 @@ def _cri(profile: Profile) -> list[str]:
     return _python("cri", *cri_flags(profile))
 
 
-def _dns(profile: Profile) -> list[str]:
+def _addons(profile: Profile) -> list[str]:
     return _python(
-        "addons.dns",
+        "addons",
         _kubeconfig(profile, "dns"),
         "--cluster-domain=cluster.local",
         f"--listen-address={profile.network.dns_ip}",
         "--port=53",
         "--resolv-conf=/etc/resolv.conf",
+        f"--hostpath-root={profile.directory}/hostpath-provisioner",
     )
 
 
@@ -201,5 +201,5 @@ PROGRAMS: tuple[Program, ...] = (
     Program("controllers", _controllers),
     Program("scheduler", _scheduler),
     Program("proxy", _proxy),
-    Program("dns", _dns),
+    Program("addons", _addons),
 )

@@ -51,7 +51,8 @@ class RuntimeClient:
         try:
             return method(request, timeout=timeout)
         except grpc.RpcError as error:
-            if error.code() == grpc.StatusCode.UNAVAILABLE:
+            # A registry that can't be reached is UNAVAILABLE, too; only a failed connection is gRPC's own word.
+            if error.code() == grpc.StatusCode.UNAVAILABLE and "failed to connect" in (error.details() or ""):
                 raise Failure(NOT_RUNNING, "the container runtime does not answer", name=self._profile.name) from error
             raise Failure(reason, error.details() or str(error.code()), name=self._profile.name) from error
 

@@ -127,6 +127,8 @@ def start(profile: Profile) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "supervisor.supervisord", "-c", str(file)],
         cwd="/",
+        # Without byte code on disk every program would compile itself at every start.
+        env={key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

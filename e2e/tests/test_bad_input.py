@@ -73,8 +73,8 @@ def test_start_without_root_says_so(tmp_path):
         [
             str(TREE / ".venv/bin/python"),
             "-c",
-            "import os,sys; os.setuid(65534); sys.argv=['minikube-py','start','-p','e2e-bad']\n"
-            "from minikube_py.cli import main; main()",
+            "import difflib,os,sys,traceback; sys.argv=['minikube-py','start','-p','e2e-bad']\n"
+            "import minikube_py.commands.start; from minikube_py.cli import main; os.setuid(65534); main()",
         ],
         env={**os.environ, "MINIKUBE_PY_HOME": str(tmp_path), "PYTHONPATH": str(TREE), "PYTHONDONTWRITEBYTECODE": "1"},
         cwd="/",

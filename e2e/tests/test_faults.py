@@ -8,7 +8,7 @@ import pytest
 from e2e.cluster import Cluster, wait_for
 from e2e.manifests import pod
 
-PROGRAMS = ["etcd", "apiserver", "controllers", "scheduler", "kubelet", "proxy", "cri", "dns"]
+PROGRAMS = ["etcd", "apiserver", "controllers", "scheduler", "kubelet", "proxy", "cri", "addons"]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

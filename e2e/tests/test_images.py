@@ -70,7 +70,8 @@ def test_pull_policies_give_upstreams_reasons(cluster: Cluster, busybox: str, na
         flags=["-n", namespace],
     )
     wait_for(
-        "the pull fails", lambda: waiting_reason(cluster, namespace, "absent") in ("ErrImagePull", "ImagePullBackOff")
+        "the pull fails",
+        lambda: waiting_reason(cluster, namespace, "absent") in ("RegistryUnavailable", "ErrImagePull"),
     )
     wait_for("it backs off", lambda: waiting_reason(cluster, namespace, "absent") == "ImagePullBackOff")
     wait_for("never is told", lambda: waiting_reason(cluster, namespace, "never") == "ErrImageNeverPull")
@@ -124,3 +125,5 @@ def test_pulled_from_a_local_registry_by_command_and_by_pod(
         pod("pulled", f"{registry}/e2e/two:v1", container={"imagePullPolicy": "Always"}), flags=["-n", namespace]
     )
     cluster.wait_ready("app=pulled", namespace=namespace)
+    cluster.apply(pod("unknown", f"{registry}/e2e/none:v1"), flags=["-n", namespace])
+    wait_for("the pull fails", lambda: waiting_reason(cluster, namespace, "unknown") == "ErrImagePull")

@@ -50,7 +50,9 @@ def test_two_clusters_stand_side_by_side(cluster: Cluster, busybox: str):
             wait_for(
                 "it answers",
                 lambda: (
-                    second.kubectl("exec", "client", "--", "wget", "-q", "-T", "2", "-O", "-", "http://web/").stdout
+                    second.kubectl(
+                        "exec", "client", "--", "timeout", "2", "wget", "-q", "-O", "-", "http://web/"
+                    ).stdout
                 ),
             )
             == "second\n"

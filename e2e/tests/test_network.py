@@ -18,7 +18,7 @@ def test_a_deployment_is_reached_through_its_service_by_name_from_another_pod(
     for name in ("web", f"web.{namespace}", f"web.{namespace}.svc.cluster.local"):
         answer = wait_for(
             "the service answers",
-            lambda name=name: shell(cluster, namespace, "client", f"wget -q -T 5 -O - http://{name}/"),
+            lambda name=name: shell(cluster, namespace, "client", f"timeout 5 wget -q -O - http://{name}/"),
         )
         assert answer == "hello\n"
 
@@ -27,13 +27,15 @@ def test_pods_reach_each_other_the_node_and_the_api(cluster: Cluster, busybox: s
     cluster.apply(pod("a", busybox), pod("b", busybox), flags=["-n", namespace])
     cluster.wait_ready("app=a", 1, namespace)
     b = cluster.wait_ready("app=b", 1, namespace)[0]
-    assert shell(cluster, namespace, "a", f"wget -q -T 5 -O - http://{b['status']['podIP']}:8080/") == "hello\n"
-    assert "10250" not in shell(
-        cluster, namespace, "a", f"nc -z -w 2 {cluster.run('ip').stdout.strip()} 10250 && echo ok"
+    assert shell(cluster, namespace, "a", f"timeout 5 wget -q -O - http://{b['status']['podIP']}:8080/") == "hello\n"
+    assert "reached" in shell(
+        cluster, namespace, "a", f"nc -w 2 {cluster.run('ip').stdout.strip()} 10250 </dev/null && echo reached"
     )
     token = shell(cluster, namespace, "a", "cat /var/run/secrets/kubernetes.io/serviceaccount/token")
     assert token.count(".") == 2
-    assert shell(cluster, namespace, "a", "nc -z -w 2 $KUBERNETES_SERVICE_HOST 443 && echo ok") == "ok\n"
+    assert (
+        shell(cluster, namespace, "a", "nc -w 2 $KUBERNETES_SERVICE_HOST 443 </dev/null && echo reached") == "reached\n"
+    )
 
 
 def test_node_port_and_cluster_ip_answer_on_the_host(cluster: Cluster, busybox: str, namespace: str):
@@ -64,12 +66,14 @@ def test_only_ready_pods_are_endpoints(cluster: Cluster, busybox: str, namespace
     cluster.wait_ready("app=client", 1, namespace)
     wait_for("it runs", lambda: cluster.get("pod", "web", "-n", namespace)["status"].get("phase") == "Running")
     refused = cluster.kubectl(
-        "exec", "client", "-n", namespace, "--", "wget", "-q", "-T", "2", "-O", "-", "http://web/", check=False
+        "exec", "client", "-n", namespace, "--", "timeout", "2", "wget", "-q", "-O", "-", "http://web/", check=False
     )
     assert refused.returncode != 0
     shell(cluster, namespace, "web", "touch /tmp-ready")
     assert (
-        wait_for("it answers once ready", lambda: shell(cluster, namespace, "client", "wget -q -T 2 -O - http://web/"))
+        wait_for(
+            "it answers once ready", lambda: shell(cluster, namespace, "client", "timeout 2 wget -q -O - http://web/")
+        )
         == "hello\n"
     )
 
@@ -99,7 +103,7 @@ def test_expose_and_service_update(cluster: Cluster, busybox: str, namespace: st
     cluster.wait_ready("app=web", 1, namespace)
     cluster.wait_ready("app=client", 1, namespace)
     assert (
-        wait_for("it answers", lambda: shell(cluster, namespace, "client", "wget -q -T 2 -O - http://web:81/"))
+        wait_for("it answers", lambda: shell(cluster, namespace, "client", "timeout 2 wget -q -O - http://web:81/"))
         == "hello\n"
     )
 

@@ -12,7 +12,7 @@ def test_start_ends_with_a_ready_node_a_default_service_account_and_the_current_
 
 
 def test_second_start_changes_nothing(cluster: Cluster):
-    before = {name: cluster.program_pid(name) for name in ("etcd", "apiserver", "kubelet", "cri", "proxy", "dns")}
+    before = {name: cluster.program_pid(name) for name in ("etcd", "apiserver", "kubelet", "cri", "proxy", "addons")}
     began = time.monotonic()
     result = cluster.start()
     assert time.monotonic() - began < 10
@@ -58,5 +58,5 @@ def test_ssh_runs_a_command_on_the_node(cluster: Cluster):
 
 def test_logs_shows_every_program(cluster: Cluster):
     text = cluster.run("logs", "-n", "1").stdout
-    for program in ("etcd", "apiserver", "controllers", "scheduler", "kubelet", "proxy", "cri", "dns"):
+    for program in ("etcd", "apiserver", "controllers", "scheduler", "kubelet", "proxy", "cri", "addons"):
         assert f"==> {program} <==" in text

@@ -54,6 +54,7 @@ def command(  # noqa: PLR0913 - one parameter a flag
     oci_runtime: str | None,
     storage_root: str,
     storage_runroot: str,
+    insecure_registry: tuple[str, ...],
     wait_timeout: float,
     *,
     keep_context: bool,
@@ -96,6 +97,7 @@ def command(  # noqa: PLR0913 - one parameter a flag
                 network=profiles.default_network(0, pod_network_cidr, service_cluster_ip_range),
                 apiserver_names=apiserver_names,
                 apiserver_ips=apiserver_ips,
+                insecure_registries=insecure_registry,
             )
             chosen: dict[str, Any] = {key: value for key, value in wishes.items() if value}
             profile = dataclasses.replace(profile, **chosen)

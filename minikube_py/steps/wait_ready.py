@@ -9,6 +9,7 @@ import ssl
 import time
 from typing import Any
 
+from component.version import MINIKUBE_PY_VERSION
 from minikube_py import certificates, supervisor
 from minikube_py.profiles import Profile
 from minikube_py.reasons import NOT_READY, Failure
@@ -48,6 +49,20 @@ class ApiProbe:
         document: dict[str, Any] = json.loads(body)
         return document
 
+    def label_node(self, name: str, labels: dict[str, str]) -> bool:
+        """Set labels of a node that its kubelet may not set itself; False where the node is not there yet."""
+        patch = json.dumps({"metadata": {"labels": labels}})
+        try:
+            self._connection.request(
+                "PATCH", f"/api/v1/nodes/{name}", patch, {"Content-Type": "application/merge-patch+json"}
+            )
+            reply = self._connection.getresponse()
+            reply.read()
+        except (OSError, http.client.HTTPException):
+            self._connection.close()
+            return False
+        return reply.status == http.HTTPStatus.OK
+
     def is_ready(self) -> bool:
         """Whether the API server says it is ready."""
         return self.get("/readyz")[0] == http.HTTPStatus.OK
@@ -73,6 +88,7 @@ def wait_ready(context: StartContext) -> None:
     probe = ApiProbe(profile)
     for what, is_there in (
         ("API server is ready", probe.is_ready),
+        ("node is registered", lambda: probe.label_node(profile.name, node_labels(profile))),
         (f"node {profile.name} is Ready", lambda: probe.node_is_ready(profile.name)),
         ("default ServiceAccount is there", probe.has_default_service_account),
     ):
@@ -87,6 +103,16 @@ def wait_ready(context: StartContext) -> None:
             time.sleep(pause)
             pause = min(pause * 1.2, _LONGEST_PAUSE)
         console.say("sub", what)
+
+
+def node_labels(profile: Profile) -> dict[str, str]:
+    """The node's labels that only an administrator may set (NodeRestriction)."""
+    return {
+        "node-role.kubernetes.io/control-plane": "",
+        "minikube.k8s.io/name": profile.name,
+        "minikube.k8s.io/primary": "true",
+        "minikube.k8s.io/version": f"v{MINIKUBE_PY_VERSION}",
+    }
 
 
 def _programs(profile: Profile) -> str:

@@ -90,4 +90,7 @@ def runtime_configuration(profile: Profile) -> str:
     ]
     if profile.oci_runtime:
         lines.append(f'default_runtime = "{profile.oci_runtime}"')
+    # A registry on this host's loopback is a developer's own, as Docker sees it, too.
+    insecure = ", ".join(f'"{registry}"' for registry in ("127.0.0.1", "localhost", *profile.insecure_registries))
+    lines += ["[crio.image]", f"insecure_registries = [{insecure}]"]
     return "\n".join(lines) + "\n"
