@@ -6,8 +6,9 @@ The form is that of the reference library (kind cniCacheV1), so that both find e
 from __future__ import annotations
 
 import os
+import time
 
-from cni import documents
+from cni import documents, state_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_DIRECTORY = "/var/lib/cni"
 _KIND = "cniCacheV1"
+_STALE_SECONDS = 60.0
 
 
 class Cache:
@@ -30,11 +32,8 @@ class Cache:
 
     def save(self, entry: dict[str, Any]) -> None:
         """Keep an attachment: networkName, containerId, ifName, netns, config, cniArgs, capabilityArgs, result."""
-        from linux.files import atomic_write
-
-        os.makedirs(self._directory, 0o700, exist_ok=True)
         path = self._path(entry["networkName"], entry["containerId"], entry["ifName"])
-        atomic_write(path, documents.dumps({"kind": _KIND, **entry}).encode(), 0o600)
+        state_file.save(path, documents.dumps({"kind": _KIND, **entry}).encode())
 
     def load(self, network: str, container_id: str, ifname: str) -> dict[str, Any] | None:
         """An attachment; None where there is none or its file is damaged."""
@@ -42,10 +41,7 @@ class Cache:
 
     def remove(self, network: str, container_id: str, ifname: str) -> None:
         """Forget an attachment."""
-        try:
-            os.unlink(self._path(network, container_id, ifname))
-        except FileNotFoundError:
-            return
+        state_file.remove(self._path(network, container_id, ifname))
 
     def all(self) -> list[dict[str, Any]]:
         """All attachments."""
@@ -53,8 +49,22 @@ class Cache:
             names = sorted(os.listdir(self._directory))
         except FileNotFoundError:
             return []
-        found = [self._read(f"{self._directory}/{name}") for name in names if not name.startswith(".")]
+        found = [self._read(f"{self._directory}/{name}") for name in names if not name.endswith(state_file.NEW)]
         return [entry for entry in found if entry is not None]
+
+    def sweep(self) -> None:
+        """Remove what calls that were killed have left, once it is old enough that no living call can be writing it."""
+        try:
+            names = os.listdir(self._directory)
+        except FileNotFoundError:
+            return
+        for name in names:
+            path = f"{self._directory}/{name}"
+            try:
+                if name.endswith(state_file.NEW) and time.time() - os.stat(path).st_mtime > _STALE_SECONDS:
+                    os.unlink(path)
+            except FileNotFoundError:
+                continue
 
     @staticmethod
     def _read(path: str) -> dict[str, Any] | None:

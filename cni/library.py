@@ -166,6 +166,7 @@ class Library:
                 self.delete(network, attachment[0], str(entry.get("netns") or ""), attachment[1])
             except CNIError as error:
                 failure = failure or error
+        self._cache.sweep()
         listed = [{"containerID": container_id, "ifname": ifname} for container_id, ifname in sorted(keep)]
         for plugin in network.plugins:
             config = network.plugin_config(plugin, {}, None)

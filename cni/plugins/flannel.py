@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cni import delegate, documents
+from cni import delegate, documents, state_file
 from cni.errors import INTERNAL, INVALID_CONFIG, NOT_AVAILABLE, CNIError
 
 TYPE_CHECKING = False
@@ -107,16 +107,8 @@ def _saved_path(call: Call) -> str:
 def add(call: Call) -> Result:
     """Render, keep and delegate."""
     made = rendered(call, _load(call))
-    path = _saved_path(call)
-    os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
-    _save(path, documents.dumps(made).encode())
+    state_file.save(_saved_path(call), documents.dumps(made).encode())
     return delegate.run(made["type"], call.with_config(made)) or {"dns": {}}
-
-
-def _save(path: str, data: bytes) -> None:
-    from linux.files import atomic_write
-
-    atomic_write(path, data, 0o600)
 
 
 def _saved(call: Call) -> dict[str, Any] | None:
@@ -136,7 +128,7 @@ def delete(call: Call) -> None:
     if call.config.get("prevResult") is not None:
         made["prevResult"] = call.config["prevResult"]
     delegate.run(made["type"], call.with_config(made))
-    os.unlink(_saved_path(call))
+    state_file.remove(_saved_path(call))
 
 
 def check(call: Call) -> None:
@@ -154,7 +146,7 @@ def gc(call: Call) -> None:
     keep = {container_id for container_id, _ in valid_attachments(call.config)}
     directory = os.path.dirname(_saved_path(call))
     for name in os.listdir(directory) if os.path.isdir(directory) else []:
-        if name in keep or name.startswith("."):
+        if name in keep:
             continue
         try:
             with open(f"{directory}/{name}", "rb") as file:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from cni import documents
+from cni import documents, state_file
 from cni.errors import INTERNAL, INVALID_CONFIG, CNIError
 from cni.plugins import veth
 from linux import links, netns, sysctl
@@ -143,8 +143,6 @@ def _update(answer: Result, call: Call, wanted: Wanted) -> None:
 
 
 def _backup(call: Call, link: links.Link, wanted: Wanted) -> None:
-    from linux.files import atomic_write
-
     old: dict[str, Any] = {}
     if wanted.mac is not None:
         old["mac"] = link.mac
@@ -155,9 +153,7 @@ def _backup(call: Call, link: links.Link, wanted: Wanted) -> None:
     for key, bit in _FLAGS.items():
         if getattr(wanted, key) is not None:
             old[key] = bool(link.flags & bit)
-    path = _path(call)
-    os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
-    atomic_write(path, documents.dumps(old).encode(), 0o600)
+    state_file.save(_path(call), documents.dumps(old).encode())
 
 
 def delete(call: Call) -> None:
@@ -173,10 +169,7 @@ def delete(call: Call) -> None:
             _restore(call, old)
         except (OSError, CNIError):
             old = {}  # as the reference does: DEL must pass, and the interface is about to go anyhow
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
+    state_file.remove(path)
 
 
 def _restore(call: Call, old: dict[str, Any]) -> None:
@@ -227,5 +220,5 @@ def gc(call: Call) -> None:
     if not call.text("dataDir") or not os.path.isdir(directory):
         return
     for name in os.listdir(directory):
-        if name.endswith(".json") and name not in keep:
-            os.unlink(f"{directory}/{name}")
+        if name.endswith((".json", ".json" + state_file.NEW)) and name not in keep:
+            state_file.remove(f"{directory}/{name}")

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,6 +141,20 @@ def test_damaged_cache_is_none(tmp_path):
     (tmp_path / "results" / "n-c-eth0").write_text("{")
     assert cache.load("n", "c", "eth0") is None
     assert cache.all() == []
+
+
+def test_what_a_killed_call_left_is_swept_when_it_is_old(tmp_path):
+    cache = Cache(str(tmp_path))
+    cache.save({"networkName": "n", "containerId": "c", "ifName": "eth0"})
+    old, young = tmp_path / "results" / "n-d-eth0.new", tmp_path / "results" / "n-e-eth0.new"
+    old.write_text("{")
+    young.write_text("{")
+    os.utime(old, (1, 1))
+    cache.sweep()
+    assert sorted(p.name for p in (tmp_path / "results").iterdir()) == ["n-c-eth0", "n-e-eth0.new"]
+    assert [entry["containerId"] for entry in cache.all()] == ["c"]
+    cache.remove("n", "e", "eth0")
+    assert not young.exists()
 
 
 def test_wrong_types_in_a_configuration():
@@ -352,3 +367,47 @@ def test_command_line(host, tmp_path, plugin_directory):
     assert "no network with the name nothing" in unknown.stderr
     assert tool("add").returncode == 2
     assert "NETWORK" in tool("--help").stdout
+
+
+@pytest.mark.live
+@pytest.mark.slow
+def test_killed_at_every_system_call_that_changes_something(host, tmp_path):
+    """As strace can do it: SIGKILL at the first, second, third … of these calls, until ADD gets through."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    (tmp_path / "net.d").mkdir()
+    network = conflist(host.directory)
+    (tmp_path / "net.d" / "1.conflist").write_text(json.dumps(network.raw))
+    environment = {
+        **os.environ,
+        "NETCONFPATH": str(tmp_path / "net.d"),
+        "CNI_CACHE_DIR": str(tmp_path / "cache"),
+        "CNI_CONTAINERID": "one",
+        "CAP_ARGS": json.dumps({"portMappings": PORTS}),
+    }
+    library = Library([], str(tmp_path / "cache"))
+    calls = "sendto,sendmsg,link,linkat,unlink,setns,mkdir,rename,write,flock"
+    killed = 0
+    for number in range(1, 400):
+        one = host.container()
+        words = ["nsenter", f"--net={host.path}", "strace", "-f", "-o", "/dev/null", "-e", f"trace={calls}"]
+        words += ["-e", f"inject={calls}:signal=KILL:when={number}"]
+        words += [sys.executable, "-m", "cni.library", "add", "mktlist", one]
+        done = subprocess.run(words, env=environment, capture_output=True, timeout=20)
+        if number % 2:
+            host.inside(lambda: library.gc(network, []))
+        else:
+            host.inside(lambda path=one: library.delete(network, "one", path))
+        assert addresses_in(one) == [], number
+        assert tables(host) == [], number
+        assert not [x for x in host.inside(links.list_links) if x.kind == "veth"], number
+        left = host.directory / "networks" / "mktlist"
+        assert not left.exists() or not [p for p in left.iterdir() if p.name[0] in "1."], number
+        assert not [p for p in (tmp_path / "cache").glob("results/*") if p.suffix != ".new"], number
+        tuned = host.directory / "tuning"
+        assert not tuned.exists() or not [p for p in tuned.iterdir()], number
+        netns.unpin(one)
+        if done.returncode == 0:
+            break
+        killed += 1
+    assert 20 < killed < 399
