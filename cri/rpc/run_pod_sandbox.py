@@ -143,7 +143,7 @@ def tear_down(parts: Parts, sandbox: Sandbox) -> None:
     pid_holder.stop(parts, sandbox)
     if sandbox.attached:
         try:
-            parts.networks.detach(sandbox.id, sandbox.config, sandbox.network_namespace)
+            parts.networks.detach(sandbox.id, sandbox.config, sandbox.network_namespace, sandbox.network)
         except errors.CRIError as error:
             _log.warning("Network tear-down failed", pod=network.pod_name(sandbox.config), cause=str(error))
         else:

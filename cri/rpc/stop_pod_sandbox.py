@@ -39,7 +39,7 @@ def _give_back(parts: Parts, sandbox: Sandbox) -> None:
     pid_holder.stop(parts, sandbox)
     if sandbox.attached:
         try:
-            parts.networks.detach(sandbox.id, sandbox.config, sandbox.network_namespace)
+            parts.networks.detach(sandbox.id, sandbox.config, sandbox.network_namespace, sandbox.network)
         except errors.CRIError as error:
             _log.warning("Network tear-down failed", pod=pod_name(sandbox.config), cause=str(error))
             # The namespace goes all the same and takes its interfaces with it; garbage collection frees the address.

@@ -5,6 +5,7 @@ the network namespace or the configuration has gone; at start, attachments of sa
 collected, so that addresses don't leak over a reboot.
 """
 
+import contextlib
 import pathlib
 import threading
 from typing import Any
@@ -32,11 +33,20 @@ class Networks:
         self._stamp: tuple[Any, ...] = ()
 
     def network(self) -> Network | None:
-        """The network of new pods; None until a valid configuration is there."""
+        """The network of new pods; None until there is a configuration.
+
+        Raises:
+            Unavailable: there is one, but it is not valid.
+        """
         stamp = self._look()
         with self._lock:
             if stamp != self._stamp:
-                self._network = Network.load(str(self._config_dir))
+                try:
+                    self._network = Network.load(str(self._config_dir))
+                except (CNIError, OSError, ValueError) as error:
+                    raise errors.Unavailable(
+                        f"CNI configuration in {self._config_dir} is not valid: {error}"
+                    ) from error
                 self._stamp = stamp
             return self._network
 
@@ -44,15 +54,17 @@ class Networks:
         """Why the network is not ready; empty when it is."""
         try:
             network = self.network()
-        except (CNIError, OSError, ValueError) as error:
-            return f"CNI configuration in {self._config_dir} is not valid: {error}"
-        if network is None:
-            return f"No CNI configuration file in {self._config_dir}. Has your network provider started?"
-        try:
+            if network is None:
+                return self._missing()
             self._library.status(network)
+        except errors.Unavailable as error:
+            return str(error)
         except CNIError as error:
-            return f"network {network.name} is not ready: {error}"
+            return f"the network is not ready: {error}"
         return ""
+
+    def _missing(self) -> str:
+        return f"No CNI configuration file in {self._config_dir}. Has your network provider started?"
 
     def attach(self, sandbox_id: str, config: api_pb2.PodSandboxConfig, netns: str) -> tuple[str, list[str]]:
         """ADD a sandbox; returns the network's name and the pod's addresses, IPv4 first.
@@ -61,10 +73,9 @@ class Networks:
             Unavailable: there is no network yet.
             Internal: a plugin failed; the message is the plugin's.
         """
-        problem = self.problem()
         network = self.network()
         if network is None:
-            raise errors.Unavailable(problem)
+            raise errors.Unavailable(self._missing())
         try:
             result = self._library.add(
                 network,
@@ -80,14 +91,20 @@ class Networks:
         addresses = [ip["address"].split("/")[0] for ip in result.get("ips") or []]
         return network.name, sorted(addresses, key=lambda address: ":" in address)
 
-    def detach(self, sandbox_id: str, config: api_pb2.PodSandboxConfig, netns: str) -> None:
-        """DEL a sandbox; what is gone already is fine.
+    def detach(self, sandbox_id: str, config: api_pb2.PodSandboxConfig, netns: str, name: str) -> None:
+        """DEL a sandbox from the network of that name; what is gone already is fine.
+
+        The configuration may have gone or changed since: then the one that was cached at ADD is used.
 
         Raises:
             Internal: a plugin failed although its network is there.
         """
-        network = self.network()
-        if network is None:
+        network: Network | None = None
+        with contextlib.suppress(errors.Unavailable):
+            network = self.network()
+        if network is not None and name and network.name != name:
+            network = None
+        if network is None and not name:
             _log.warning("No CNI configuration to delete a pod from", pod=pod_name(config))
             return
         path = netns if pathlib.Path(netns).exists() else ""
@@ -99,6 +116,7 @@ class Networks:
                 INTERFACE,
                 port_mappings=port_mappings(config),
                 args=arguments(sandbox_id, config),
+                name=name,
             )
         except CNIError as error:
             raise errors.Internal(f"failed to tear down the network of pod {pod_name(config)}: {error}") from error
@@ -111,7 +129,9 @@ class Networks:
 
     def collect(self, valid: list[str]) -> None:
         """Free what belongs to sandboxes that are not in ``valid``."""
-        network = self.network()
+        network: Network | None = None
+        with contextlib.suppress(errors.Unavailable):
+            network = self.network()
         if network is None:
             return
         try:

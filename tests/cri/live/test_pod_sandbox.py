@@ -110,6 +110,20 @@ def test_stop_succeeds_without_namespace_and_network(service: Service) -> None:
     service.runtime.RemovePodSandbox(api.RemovePodSandboxRequest(pod_sandbox_id=pod.id))
 
 
+def test_stop_frees_the_address_without_the_configuration(service: Service) -> None:
+    pod = service.pod().run()
+    address = service.directory / "ipam" / service.name / pod.status.network.ip
+    assert address.exists()
+    configuration = service.directory / "net.d/1.conflist"
+    hidden = configuration.rename(service.directory / "hidden")
+    try:
+        service.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id=pod.id))
+        assert not address.exists()
+    finally:
+        hidden.rename(configuration)
+    service.runtime.RemovePodSandbox(api.RemovePodSandboxRequest(pod_sandbox_id=pod.id))
+
+
 def test_host_namespaces_are_the_nodes(service: Service) -> None:
     with service.pod(network=api.NODE, pid=api.NODE, ipc=api.NODE) as pod:
         container = pod.start()
