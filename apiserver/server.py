@@ -165,7 +165,7 @@ class Server:
         loop = asyncio.get_running_loop()
         tls = self._tls()
         listeners: list[asyncio.Server] = []
-        for host in self._options.bind_address:
+        for host in dict.fromkeys(self._options.bind_address):
             listener = await loop.create_server(server, host, self.port, ssl=tls, backlog=1024, reuse_address=True)
             self.port = self.port or int(listener.sockets[0].getsockname()[1])
             listeners.append(listener)

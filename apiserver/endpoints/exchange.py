@@ -63,10 +63,17 @@ class Exchange:
         for text in self.warnings:
             response.headers.add("Warning", warning_header(text))
         if len(body) >= GZIP_MINIMUM and "gzip" in self.request.headers.get("Accept-Encoding", ""):
-            remote = self.request.remote or ""
-            if not remote.startswith("127.") and remote != "::1":
+            if not self._is_local():
                 response.enable_compression(web.ContentCoding.gzip)
         return response
+
+    def _is_local(self) -> bool:
+        """Tell whether the client is on this machine, where compressing costs more than sending."""
+        remote, transport = self.request.remote or "", self.request.transport
+        if remote.startswith("127.") or remote == "::1" or transport is None:
+            return True
+        own = transport.get_extra_info("sockname")
+        return bool(own) and own[0] == remote
 
     def call(self, store_resource: Any, *, subresource: str = "") -> Call:
         """Return this request as the write path sees it."""
