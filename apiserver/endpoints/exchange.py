@@ -62,9 +62,9 @@ class Exchange:
         response = web.Response(body=body, status=status, headers=headers)
         for text in self.warnings:
             response.headers.add("Warning", warning_header(text))
-        if len(body) >= GZIP_MINIMUM and "gzip" in self.request.headers.get("Accept-Encoding", ""):
-            if not self._is_local():
-                response.enable_compression(web.ContentCoding.gzip)
+        wanted = len(body) >= GZIP_MINIMUM and "gzip" in self.request.headers.get("Accept-Encoding", "")
+        if wanted and not self._is_local():
+            response.enable_compression(web.ContentCoding.gzip)
         return response
 
     def _is_local(self) -> bool:
