@@ -50,7 +50,7 @@ IFLA_OPERSTATE, IFLA_LINKINFO, IFLA_NET_NS_FD, IFLA_IFALIAS, IFLA_AF_SPEC, IFLA_
 IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
 IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED = 4, 33
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS = 1, 2, 4, 8
-IFA_F_NODAD, IFA_F_PERMANENT, IFA_F_NOPREFIXROUTE = 0x02, 0x80, 0x200
+IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_TENTATIVE, IFA_F_NOPREFIXROUTE = 0x02, 0x08, 0x40, 0x200
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_METRICS, RTA_TABLE = 1, 4, 5, 6, 7, 8, 15
 SCOPE_UNIVERSE, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
 OPERSTATE_UP = 6
@@ -266,14 +266,17 @@ def _vlan(kind: int, index: int, vid: int, flags: int, *, owner: bool) -> Messag
     )
 
 
-def new_address(index: int, cidr: str, *, subnet_route: bool = True, missing_only: bool = False) -> Message:
-    """Give a link an address; an IPv6 address is usable at once (no duplicate detection).
+def new_address(
+    index: int, cidr: str, *, subnet_route: bool = True, missing_only: bool = False, detect: bool = False
+) -> Message:
+    """Give a link an address.
 
     Args:
         index: The link.
         cidr: The address, as `address/length`.
         subnet_route: Let the kernel add the route to the address's subnet.
         missing_only: Pass where it is there already.
+        detect: Let IPv6 look for duplicates first (a second); without, the address is usable at once.
     """
     packed, prefix = addresses.parse_cidr(cidr)
     family = addresses.family(packed)
@@ -283,7 +286,7 @@ def new_address(index: int, cidr: str, *, subnet_route: bool = True, missing_onl
     if family == addresses.AF_INET:
         if prefix < 31:
             body += attribute(IFA_BROADCAST, addresses.last(packed, prefix))
-    else:
+    elif not detect:
         flags |= IFA_F_NODAD
     if flags:
         body += u32(IFA_FLAGS, flags)

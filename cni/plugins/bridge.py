@@ -34,6 +34,7 @@ class Settings:
 
     __slots__ = (
         "bridge",
+        "detect",
         "disable_interface",
         "force_address",
         "hairpin",
@@ -64,6 +65,7 @@ class Settings:
         self.preserve_default_vlan = call.flag("preserveDefaultVlan")
         self.mac_check = call.flag("macspoofchk")
         self.disable_interface = call.flag("disableContainerInterface")
+        self.detect = call.flag("enabledad")
         self.isolated = call.flag("portIsolation")
         self.mac = veth.check_mac(call.mac())
         if not 0 <= self.vlan <= _MAX_VLAN:
@@ -129,10 +131,12 @@ def _connect(call: Call, settings: Settings, answer: Result, host: Netlink) -> N
             veth.enable_forwarding(ips)
         with netns.entered(call.netns):
             if veth.has_ipv6(ips):
-                veth.allow_ipv6(call.ifname)
+                veth.allow_ipv6(call.ifname, detect=settings.detect)
             veth.announce(call.ifname)
         if not settings.disable_interface:
-            veth.configure(inside, peer.index, answer, call.ifname)
+            veth.configure(inside, peer.index, answer, call.ifname, detect=settings.detect)
+            if settings.detect:
+                veth.wait_for_detection(inside, peer.index, call.ifname)
     if settings.mac_check:
         mac_spoof_check.add(call, port.name, peer.mac)
     if settings.ip_masq and ips:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cni.result import Result
     from linux.netlink import Message
 
+_DETECTION_SECONDS = 10.0
+
 
 def make_pair(
     call: Call, host: Netlink, inside: Netlink, *, mtu: int = 0, mac: str = "", master: int = 0
@@ -69,7 +71,7 @@ def collect_pairs(network: str, valid: set[str]) -> None:
         host.send(*(links.remove(one.index) for one in gone))
 
 
-def configure(nl: Netlink, index: int, answer: Result, ifname: str, *, subnet_route: bool = True) -> None:
+def configure(nl: Netlink, index: int, answer: Result, ifname: str, *, detect: bool = False) -> None:
     """Give a container's interface the addresses and routes of a result.
 
     A route without a gateway goes through the gateway of an address of its family.
@@ -79,7 +81,7 @@ def configure(nl: Netlink, index: int, answer: Result, ifname: str, *, subnet_ro
     """
     ips = answer.get("ips") or []
     batch: list[Message] = [links.up(index)]
-    batch += [links.new_address(index, ip["address"], subnet_route=subnet_route) for ip in ips]
+    batch += [links.new_address(index, ip["address"], detect=detect) for ip in ips]
     for route in answer.get("routes") or []:
         gateway = route.get("gw") or gateway_for(ips, route["dst"])
         options = {
@@ -106,10 +108,30 @@ def announce(ifname: str) -> None:
     try_sysctl(f"net/ipv6/conf/{ifname}/ndisc_notify", 1)
 
 
-def allow_ipv6(ifname: str) -> None:
-    """Let an interface have IPv6 addresses, without waiting for duplicates (call it inside the namespace)."""
+def allow_ipv6(ifname: str, *, detect: bool = False) -> None:
+    """Let an interface have IPv6 addresses, as a rule without looking for duplicates (call it inside the namespace)."""
     try_sysctl(f"net/ipv6/conf/{ifname}/disable_ipv6", 0)
-    try_sysctl(f"net/ipv6/conf/{ifname}/accept_dad", 0)
+    try_sysctl(f"net/ipv6/conf/{ifname}/accept_dad", int(detect))
+
+
+def wait_for_detection(nl: Netlink, index: int, ifname: str) -> None:
+    """Wait until the interface's IPv6 addresses are known to be nobody else's.
+
+    Raises:
+        CNIError: if one is somebody else's, or it takes too long.
+    """
+    import time
+
+    deadline = time.monotonic() + _DETECTION_SECONDS
+    while True:
+        flags = [one.flags for one in links.addresses_of(index, nl)]
+        if any(flag & links.IFA_F_DADFAILED for flag in flags):
+            raise CNIError(INTERNAL, f'an IPv6 address of "{ifname}" is in use already')
+        if not any(flag & links.IFA_F_TENTATIVE for flag in flags):
+            return
+        if time.monotonic() > deadline:
+            raise CNIError(INTERNAL, f'the IPv6 addresses of "{ifname}" stay tentative')
+        time.sleep(0.02)
 
 
 def enable_forwarding(ips: list[dict[str, Any]]) -> None:

@@ -61,6 +61,16 @@ def test_dual_stack(way, host):
     way.check(network, one, answer, cid="one")
 
 
+def test_duplicate_detection_of_ipv6(our_way, host):
+    network = bridge(host, "10.88.0.0/24", "fd88::/64", enabledad=True)
+    one, two = host.container(), host.container()
+    our_way.add(network, one, cid="one")
+    assert "fd88::2/64" in addresses_in(one)
+    (host.directory / "networks" / network["name"] / "fd88::2").unlink()
+    (host.directory / "networks" / network["name"] / "last_reserved_ip.1").unlink()
+    assert "in use already" in our_way.fails("ADD", network, two, cid="two").msg
+
+
 def test_default_gateway(way, host):
     network = bridge(host, isDefaultGateway=True, isGateway=False, routes=[])
     one = host.container()

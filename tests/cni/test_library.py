@@ -405,7 +405,7 @@ def test_killed_at_every_system_call_that_changes_something(host, tmp_path):
         assert not left.exists() or not [p for p in left.iterdir() if p.name[0] in "1."], number
         assert not [p for p in (tmp_path / "cache").glob("results/*") if p.suffix != ".new"], number
         tuned = host.directory / "tuning"
-        assert not tuned.exists() or not [p for p in tuned.iterdir()], number
+        assert not tuned.exists() or not list(tuned.iterdir()), number
         netns.unpin(one)
         if done.returncode == 0:
             break
