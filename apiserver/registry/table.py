@@ -20,7 +20,7 @@ from apiserver.registry import generic
 from apiserver.registry.apps import workloads
 from apiserver.registry.core import event, namespace, node, persistent_volume, pod
 from apiserver.registry.core.service import ServiceRules
-from apiserver.registry.strategy import Call, Strategy, Subresource
+from apiserver.registry.strategy import Call, Strategy
 
 # Kinds whose metadata.generation counts changes of meaning.
 _GENERATIONS = frozenset(
@@ -80,7 +80,6 @@ _RETURN_OBJECT = frozenset(
         "resourcequotas",
         "serviceaccounts",
         "services",
-        "nodes.none",
         "storageclasses.storage.k8s.io",
         "csinodes.storage.k8s.io",
         "csidrivers.storage.k8s.io",
@@ -194,7 +193,6 @@ _ROWS: dict[str, Callable[[Strategy], Strategy]] = {
     "replicationcontrollers": workloads.strategy,
     "jobs.batch": workloads.job_strategy,
     "certificatesigningrequests.certificates.k8s.io": workloads.certificate_signing_request_strategy,
-    "validatingadmissionpolicies.admissionregistration.k8s.io": lambda strategy: strategy,
 }
 
 
@@ -230,6 +228,3 @@ async def _from_v2(objs: list[Obj]) -> list[Obj]:
     from apiserver.registry.autoscaling.horizontal_pod_autoscaler import from_v2
 
     return [from_v2(obj) for obj in objs]
-
-
-__all__ = ["Subresource", "strategies"]

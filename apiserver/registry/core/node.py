@@ -15,10 +15,6 @@ def _create(obj: Obj, call: Call) -> None:
     obj.setdefault("status", {})
 
 
-def _status(new: Obj, old: Obj, call: Call) -> None:
-    generic.only_status(new, old, call)
-
-
 def strategy(base: Strategy) -> Strategy:
     """Return the strategy of nodes."""
     return replace(base, keeps_status=True, prepare_create=_create, prepare_update=generic.keep_status)
