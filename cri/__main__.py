@@ -1,5 +1,7 @@
 """``python -m cri``: the container runtime, or ``python -m cri wipe`` to remove all its containers."""
 
+import contextlib
+import ctypes
 import os
 import sys
 
@@ -22,7 +24,17 @@ def main(argv: list[str]) -> None:
     program.run("cri", _wipe if wiping else _serve, options)
 
 
+_M_ARENA_MAX = -8
+
+
+def _bound_memory() -> None:
+    """Keep glibc from giving each of our threads a heap of its own, where large messages would stay for ever."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+
+
 async def _serve(options: Options) -> None:
+    _bound_memory()
     from cri import server
 
     await server.serve(config.load(options))
