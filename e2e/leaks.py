@@ -32,14 +32,19 @@ def take_census(*marks: str) -> Census:
     """Count what belongs to clusters.
 
     Args:
-        marks: Texts (profile name, home) that a process's command line must hold to be counted.
+        marks: Texts (profile name, home) that a mount's path, a process's command line, a table's, cgroup's or file's
+            name must hold to be counted: other clusters and tests may be at work on the host.
     """
     return Census(
-        mounts=frozenset(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
-        links=frozenset(entry.name for entry in Path("/sys/class/net").iterdir()),
+        mounts=frozenset(
+            path
+            for line in Path("/proc/self/mountinfo").read_text().splitlines()
+            if any(mark in (path := line.split()[4]) for mark in marks)
+        ),
+        links=frozenset(entry.name for entry in Path("/sys/class/net").glob("mkpy*")),
         addresses=frozenset(_addresses()),
         tables=frozenset(_output("nft", "list", "tables").splitlines()),
-        cgroups=frozenset(_cgroups()),
+        cgroups=frozenset(path for path in _cgroups() if any(mark in path for mark in marks)),
         processes=frozenset(_processes(marks)),
         files=frozenset(_files(marks)),
     )

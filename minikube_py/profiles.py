@@ -235,6 +235,7 @@ def _range(text: str, smallest: int) -> ipaddress.IPv4Network:
 
 
 _CLAIMS = Path("/var/lib/minikube-py/networks")
+_LINKS = Path("/sys/class/net")
 
 
 def claim_network(name: str, pod_cidr: str = "", service_cidr: str = "") -> Network:
@@ -256,7 +257,7 @@ def claim_network(name: str, pod_cidr: str = "", service_cidr: str = "") -> Netw
             holder = ""
         if holder and holder != owner and Path(holder, "config.json").exists():
             continue
-        if not holder and Path("/sys/class/net", network.bridge).exists():
+        if not holder and (_LINKS / network.bridge).exists():
             continue
         atomic_write(claim, owner.encode(), 0o644)
         return network

@@ -35,6 +35,7 @@ from minikube_py.steps.wait_ready import ApiProbe
 @click.option("--oci-runtime", type=click.Choice(["crun", "runc"]), help="Default: crun where it can run, else runc.")
 @click.option("--storage-root", default="", help="The image store (default: the host's, shared with podman).")
 @click.option("--storage-runroot", default="", help="The image store's state of this boot.")
+@click.option("--insecure-registry", multiple=True, metavar="HOST[:PORT]", help="A registry without TLS.")
 @click.option(
     "--wait-timeout", type=float, default=360.0, show_default=True, help="Seconds to wait until it is usable."
 )

@@ -9,6 +9,7 @@ from minikube_py.reasons import Failure
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("MINIKUBE_PY_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(profiles, "_CLAIMS", tmp_path / "claims")
+    monkeypatch.setattr(profiles, "_LINKS", tmp_path / "links")
     return tmp_path / "home"
 
 
@@ -49,6 +50,11 @@ def test_two_profiles_get_two_networks_and_a_deleted_one_gives_its_own_back():
     assert {first.network.index, second.network.index} == {0, 1}
     profiles.forget("one")
     assert made("three").network.index == 0
+
+
+def test_a_bridge_that_nobody_claimed_is_left_alone(tmp_path):
+    (tmp_path / "links" / "mkpy0").mkdir(parents=True)
+    assert made().network.index == 1
 
 
 def test_claiming_again_gives_the_same_network():
