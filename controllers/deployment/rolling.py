@@ -94,7 +94,7 @@ def proportional_plan(deployment: Obj, active: list[Obj]) -> dict[str, int]:
     # Growing: newest of equal size first; shrinking: oldest first.
     ordered = sorted(active, key=lambda one: str((one.get("metadata") or {}).get("creationTimestamp") or ""))
     ordered = ordered[::-1] if to_add > 0 else ordered
-    ordered.sort(key=lambda one: replicas(one), reverse=True)
+    ordered.sort(key=replicas, reverse=True)
     sizes: dict[str, int] = {}
     added = 0
     for one in ordered:

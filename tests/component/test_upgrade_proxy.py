@@ -3,7 +3,7 @@ import asyncio
 from aiohttp import web
 
 from component.serving import serve_app
-from component.upgrade_proxy import accept_upgrade, dial_upgrade, proxy_upgrade, UpgradedResponse
+from component.upgrade_proxy import UpgradedResponse, accept_upgrade, dial_upgrade, proxy_upgrade
 
 
 async def echo(request: web.Request) -> web.StreamResponse:
