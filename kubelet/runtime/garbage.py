@@ -20,6 +20,7 @@ from kubelet.runtime.pod_state import ContainerRecord, Phase, PodState
 log = get_logger("kubelet.garbage")
 
 EVERY = 60.0
+SECOND_LOOK = 5.0
 KEEP_DEAD = 1
 
 
@@ -75,11 +76,11 @@ class Garbage:
         pause = 2.0
         while True:
             await asyncio.sleep(pause)
-            pause = EVERY
             try:
                 await self.collect()
             except (RuntimeServiceError, OSError) as error:
                 log.debug("garbage collection failed", error=str(error))
+            pause = SECOND_LOOK if self._suspects else EVERY
 
     async def collect(self) -> None:
         """One round."""
