@@ -74,7 +74,12 @@ def test_no_namespace_is_an_error(tmp_path):
 def test_lock_is_exclusive(pinned):
     order = []
     with netns.lock():
-        thread = threading.Thread(target=lambda: [netns.lock().__enter__(), order.append("second")])
+
+        def second() -> None:
+            with netns.lock():
+                order.append("second")
+
+        thread = threading.Thread(target=second)
         thread.start()
         thread.join(0.1)
         order.append("first")
