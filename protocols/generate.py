@@ -7,7 +7,7 @@ Talks to: ``protoc`` out of the PyPI package ``grpcio-tools`` (group ``generate`
 
 import pathlib
 
-from grpc_tools import protoc  # type: ignore[import-untyped]  # ships no stubs
+from grpc_tools import protoc
 
 PROTOCOLS = pathlib.Path(__file__).resolve().parent
 TOP = PROTOCOLS.parent
