@@ -184,12 +184,16 @@ class Codec:
             flags, length = second >> 24, second & 0xFFFFFF
             if length > MAX_FRAME:
                 raise SpdyError(f"a frame of {length} bytes is too long")
+            version = (first >> 16) & 0x7FFF
+            if first & 0x80000000 and version != VERSION:
+                # Told by the header alone: the peer may never send the body that it announces.
+                raise SpdyError(f"SPDY version {version} is not supported")
             if len(self._buffer) - position - 8 < length:
                 break
             body = bytes(self._buffer[position + 8 : position + 8 + length])
             position += 8 + length
             if first & 0x80000000:
-                frame = self._control((first >> 16) & 0x7FFF, first & 0xFFFF, flags, body)
+                frame = self._control(first & 0xFFFF, flags, body)
                 if frame is not None:
                     frames.append(frame)
             else:
@@ -197,9 +201,7 @@ class Codec:
         del self._buffer[:position]
         return frames
 
-    def _control(self, version: int, kind: int, flags: int, body: bytes) -> Frame | None:
-        if version != VERSION:
-            raise SpdyError(f"SPDY version {version} is not supported")
+    def _control(self, kind: int, flags: int, body: bytes) -> Frame | None:
         fin = bool(flags & FLAG_FIN)
         try:
             if kind == SYN_STREAM:

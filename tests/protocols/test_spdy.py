@@ -76,3 +76,8 @@ def test_header_blocks_that_are_cut_off_are_refused() -> None:
     for end in range(1, len(plain) - 1):
         with pytest.raises(spdy.SpdyError):
             spdy.parse_headers(plain[:end])
+
+
+def test_another_version_is_refused_before_its_body_came() -> None:
+    with pytest.raises(spdy.SpdyError, match="version 2"):
+        spdy.Codec().feed(b"\x80\x02\x00\x01" + b"\x00\x00\x40\x00")
