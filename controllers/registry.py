@@ -17,6 +17,7 @@ from controllers import (
     resource_quota,
     root_ca_publisher,
     service_account,
+    service_account_tokens,
     taint_eviction,
     ttl_after_finished,
 )
@@ -45,6 +46,7 @@ class Row:
 
 CONTROLLERS: tuple[Row, ...] = (
     Row("serviceaccount-controller", service_account.new),
+    Row("serviceaccount-token-controller", service_account_tokens.new, needs="service_account_private_key_file"),
     Row("root-ca-certificate-publisher-controller", root_ca_publisher.new, needs="root_ca_file"),
     Row("namespace-controller", namespace.new),
     Row("endpointslice-controller", endpoint_slice.new),

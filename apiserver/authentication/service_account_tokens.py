@@ -243,7 +243,7 @@ class ServiceAccountTokens:
             raise InvalidTokenError("service account token has been invalidated")
 
     def _legacy_user(self, claims: dict[str, Any]) -> UserInfo:
-        prefix = LEGACY_ISSUER + "/"
+        prefix = "kubernetes.io/serviceaccount/"
         namespace = claims.get(prefix + "namespace", "")
         name = claims.get(prefix + "service-account.name", "")
         uid = claims.get(prefix + "service-account.uid", "")

@@ -1,3 +1,4 @@
+import base64
 import json
 import os
 import pty
@@ -235,3 +236,32 @@ def test_graceful_delete_lets_the_container_finish(cluster: Cluster, busybox: st
     cluster.wait_ready("app=polite", namespace=namespace)
     cluster.kubectl("delete", "pod", "polite", "-n", namespace, "--timeout=60s")
     assert (host / "said").read_text() == "bye\n"
+
+
+def test_a_token_secret_gets_a_token_that_authenticates_until_the_account_goes(cluster: Cluster, namespace: str):
+    flags = ["-n", namespace]
+    cluster.kubectl("create", "serviceaccount", "robot", *flags)
+    cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "robot-token", "annotations": {"kubernetes.io/service-account.name": "robot"}},
+            "type": "kubernetes.io/service-account-token",
+        },
+        flags=flags,
+    )
+    encoded = wait_for("there is a token", lambda: cluster.get("secret", "robot-token", *flags)["data"].get("token"))
+    token = base64.b64decode(encoded).decode()
+    # A client certificate would win over the token, so the kubeconfig's user is left out.
+    asked = ["--kubeconfig=/dev/null", f"--server={server(cluster)}", "--insecure-skip-tls-verify", f"--token={token}"]
+    who = cluster.kubectl(*asked, "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}").stdout
+    assert who == f"system:serviceaccount:{namespace}:robot"
+    cluster.kubectl("delete", "serviceaccount", "robot", *flags)
+    wait_for(
+        "its secret goes with it",
+        lambda: cluster.kubectl("get", "secret", "robot-token", *flags, check=False).returncode,
+    )
+
+
+def server(cluster: Cluster) -> str:
+    return cluster.kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}").stdout
