@@ -6,6 +6,7 @@ daemon speaks Go's own RPC there; the two can't be mixed.)
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -138,9 +139,13 @@ class Daemon:
             threading.Thread(target=self._serve_one, args=(connection,), name="dhcp-client", daemon=True).start()
 
     def _serve_one(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as lines:
+        # A caller may be gone at any point; another daemon's probe never asks anything.
+        with contextlib.suppress(OSError), connection, connection.makefile("rb") as lines:
+            question = lines.readline()
+            if not question:
+                return
             try:
-                reply = {"result": self.answer(documents.loads(lines.readline()))}
+                reply = {"result": self.answer(documents.loads(question))}
             except Exception as error:  # noqa: BLE001 - it is the plugin's to tell
                 reply = {"error": from_exception(error).to_json("1.1.0")}
             connection.sendall(documents.dumps(reply).encode() + b"\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import grpc
 import pytest
 
@@ -73,8 +75,11 @@ def test_container_stats_have_what_the_kubelet_reads(service: Service) -> None:
         assert stats.writable_layer.used_bytes.value >= 3000000
         found = service.runtime.ListContainerStats(api.ListContainerStatsRequest(filter={"label_selector": {"a": "b"}}))
         assert [s.attributes.id for s in found.stats] == [container.id]
-        again = service.runtime.ContainerStats(request).stats
-        assert again.cpu.usage_nano_cores.value > 0
+        # A rate needs two samples some time apart.
+        deadline = time.monotonic() + 10
+        while not service.runtime.ContainerStats(request).stats.cpu.usage_nano_cores.value:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
         container.stop()
         found = service.runtime.ListContainerStats(api.ListContainerStatsRequest(filter={"id": container.id}))
         assert not found.stats
