@@ -1,5 +1,7 @@
 import base64
+import subprocess
 import time
+from pathlib import Path
 
 from e2e.cluster import Cluster, wait_for
 from e2e.manifests import pod
@@ -213,3 +215,29 @@ def test_security_context_is_applied(cluster: Cluster, busybox: str, namespace: 
     assert said.splitlines()[0] == "1234"
     assert "Read-only file system" in said
     assert "CapEff:\t0000000000000000" in said
+
+
+def test_mounts_pass_between_the_host_and_a_pod(cluster: Cluster, busybox: str, namespace: str, tmp_path: Path):
+    from_host, from_pod = tmp_path / "from-host", tmp_path / "from-pod"
+    from_host.mkdir()
+    from_pod.mkdir()
+    script = "mount -t tmpfs t /data/from-pod && touch /data/from-pod/made && sleep 1000"
+    mount = {"name": "data", "mountPath": "/data", "mountPropagation": "Bidirectional"}
+    manifest = pod(
+        "mounter",
+        busybox,
+        ["sh", "-c", script],
+        container={"volumeMounts": [mount], "securityContext": {"privileged": True}},
+        volumes=[{"name": "data", "hostPath": {"path": str(tmp_path)}}],
+    )
+    cluster.apply(manifest, flags=["-n", namespace])
+    try:
+        wait_for("the pod's mount shows on the host", (from_pod / "made").exists)
+        subprocess.run(["mount", "-t", "tmpfs", "t", from_host], check=True)
+        (from_host / "seen").touch()
+        words = ["exec", "mounter", "-n", namespace, "--", "ls", "/data/from-host"]
+        wait_for("the host's mount shows in the pod", lambda: cluster.kubectl(*words).stdout == "seen\n")
+    finally:
+        cluster.kubectl("delete", "pod", "mounter", "-n", namespace, "--wait")
+        for point in (from_host, from_pod):
+            subprocess.run(["umount", "-l", point], check=False, capture_output=True)

@@ -4,6 +4,7 @@ from minikube_py import kubeconfig_file, supervisor
 from minikube_py.steps.check_host import check_host
 from minikube_py.steps.install_packages import install_packages
 from minikube_py.steps.interface import StartContext, Step
+from minikube_py.steps.mount_propagation import mount_propagation
 from minikube_py.steps.network import network
 from minikube_py.steps.wait_ready import wait_ready
 from minikube_py.steps.write_configuration import write_configuration
@@ -22,6 +23,7 @@ def _write_kubeconfig(context: StartContext) -> None:
 STEPS: tuple[Step, ...] = (
     Step("", check_host),
     Step("", install_packages),
+    Step("", mount_propagation),
     Step("Writing certificates and configuration ...", write_configuration),
     Step("Setting up the network ...", network),
     Step("Starting the programs ...", _start_programs),
