@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp import web
+from multidict import CIMultiDict
 
 from apimachinery.errors import BadRequest, InternalError, MethodNotAllowed, ServiceUnavailable
 from apimachinery.objects.metadata import Obj
@@ -96,14 +97,14 @@ async def _admit_connect(exchange: Exchange, store: Store) -> None:
     await exchange.services.chain.validate(attributes)
 
 
-def forwarded_headers(exchange: Exchange) -> dict[str, str]:
-    """Return the client's headers without its credentials."""
-    return {
-        key: value
+def forwarded_headers(exchange: Exchange) -> CIMultiDict[str]:
+    """Return the client's headers without its credentials; repeated ones stay apart, as SPDY clients need it."""
+    return CIMultiDict(
+        (key, value)
         for key, value in exchange.request.headers.items()
         if key.lower() not in ("authorization", "host", "accept-encoding")
         and not key.lower().startswith(("impersonate-", "x-remote-"))
-    }
+    )
 
 
 async def upgrade(exchange: Exchange, store: Store) -> web.StreamResponse:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import web
+from multidict import CIMultiDict
 
 from apimachinery.errors import BadRequest, ServiceUnavailable
 from apimachinery.objects.metadata import Obj
@@ -54,6 +55,18 @@ def parse_target(text: str) -> Target:
     if len(parts) == 3 and parts[0] in ("http", "https", ""):
         return Target(parts[0] or "http", parts[1], parts[2])
     raise BadRequest(f'invalid proxy target "{text}"')
+
+
+def split_path(path: str, *, namespaced: bool) -> tuple[str, str]:
+    """Split a path after its proxy subresource; namespaces and names may begin with "proxy" too.
+
+    Args:
+        path: `/api/v1/[namespaces/NAMESPACE/]RESOURCE/NAME/proxy[/REST]`.
+        namespaced: whether it has a namespace.
+    """
+    head = 8 if namespaced else 6
+    pieces = path.split("/", head)
+    return "/".join(pieces[:head]), f"/{pieces[head]}" if len(pieces) > head else ""
 
 
 async def pod(exchange: Exchange, store: Store) -> web.StreamResponse:
@@ -140,31 +153,31 @@ async def _pass(exchange: Exchange, scheme: str, host: str, port: str, *, kubele
     if ":" in host and not host.startswith("["):
         host = f"[{host}]"
     raw_path, _, raw_query = request.raw_path.partition("?")
-    prefix, marker, rest = raw_path.partition("/proxy")
+    prefix, rest = split_path(raw_path, namespaced=bool(info.namespace))
     if not rest and info.method in ("GET", "HEAD"):
-        location = f"{prefix}{marker}/" + (f"?{raw_query}" if raw_query else "")
+        location = f"{prefix}/" + (f"?{raw_query}" if raw_query else "")
         return web.Response(status=301, headers={"Location": location})
     url = f"{scheme}://{host}:{port}{rest or '/'}" + (f"?{raw_query}" if raw_query else "")
     kubelets: Kubelets = exchange.services.parts["kubelets"]
     tls = kubelets.tls if kubelet else kubelets.unverified
-    headers = {
-        key: value
+    headers = CIMultiDict(
+        (key, value)
         for key, value in forwarded_headers(exchange).items()
         if is_upgrade(request.headers) or key.lower() not in _HOP_BY_HOP - {"content-length"}
-    }
-    headers["X-Forwarded-Uri"] = f"{prefix}{marker}{rest}"
+    )
+    headers["X-Forwarded-Uri"] = prefix + rest
     if request.remote:
         headers["X-Forwarded-For"] = request.remote
     try:
         if is_upgrade(request.headers):
             return await proxy_upgrade(request, url, headers, tls)
-        return await _exchange(exchange, kubelets, url, headers, prefix + marker, tls)
+        return await _exchange(exchange, kubelets, url, headers, prefix, tls)
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise ServiceUnavailable(f"error trying to reach service: {error}") from error
 
 
 async def _exchange(
-    exchange: Exchange, kubelets: Kubelets, url: str, headers: dict[str, str], prefix: str, tls: object
+    exchange: Exchange, kubelets: Kubelets, url: str, headers: CIMultiDict[str], prefix: str, tls: object
 ) -> web.StreamResponse:
     import yarl
 

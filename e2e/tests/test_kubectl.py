@@ -41,6 +41,17 @@ def test_run_logs_exec_and_delete(cluster: Cluster, busybox: str, namespace: str
     assert cluster.kubectl("get", "pod", "one", "-n", namespace, check=False).returncode == 1
 
 
+def test_exec_over_spdy(cluster: Cluster, busybox: str, namespace: str, monkeypatch: pytest.MonkeyPatch):
+    """As clients before kubectl 1.31 do: each offered protocol is a header line of its own."""
+    monkeypatch.setenv("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", "false")
+    cluster.apply(pod("spdy", busybox), flags=["-n", namespace])
+    cluster.wait_ready("app=spdy", namespace=namespace)
+    echoed = cluster.kubectl("exec", "-i", "spdy", "-n", namespace, "--", "cat", stdin="through the pipe\n")
+    assert echoed.stdout == "through the pipe\n"
+    failed = cluster.kubectl("exec", "spdy", "-n", namespace, "--", "sh", "-c", "exit 7", check=False)
+    assert failed.returncode == 7
+
+
 def test_logs_follow_shows_lines_as_they_come(cluster: Cluster, busybox: str, namespace: str):
     cluster.apply(
         pod("talker", busybox, ["sh", "-c", "for i in 1 2 3; do echo line $i; sleep 1; done"], restartPolicy="Never"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from component.upgrade_proxy import proxy_upgrade
 from kubelet.pod_workers import PodWorkers
@@ -106,7 +107,7 @@ class Streams:
     async def _pass(request: web.Request, url: str) -> web.StreamResponse:
         if request.headers.get("Upgrade") is None:
             raise web.HTTPBadRequest(text="you must specify an upgrade")
-        headers = {k: v for k, v in request.headers.items() if k.lower() != "authorization"}
+        headers = CIMultiDict((k, v) for k, v in request.headers.items() if k.lower() != "authorization")
         try:
             return await proxy_upgrade(request, url, headers)
         except (OSError, TimeoutError) as error:

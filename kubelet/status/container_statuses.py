@@ -48,7 +48,7 @@ def stamp(ns: int) -> str | None:
 def build(pod: Obj, state: PodState, facts: Facts, kind: Kind) -> list[Obj]:
     """The statuses of one list, in the order of the spec."""
     old = {s["name"]: s for s in (pod.get("status") or {}).get(FIELD_OF[kind]) or () if "name" in s}
-    waiting = "PodInitializing" if containers_of(pod, Kind.INIT) and kind is Kind.REGULAR else "ContainerCreating"
+    waiting = "PodInitializing" if containers_of(pod, Kind.INIT) and kind is not Kind.EPHEMERAL else "ContainerCreating"
     return [_one(state, facts, c, kind, old.get(c["name"]), waiting) for c in containers_of(pod, kind)]
 
 

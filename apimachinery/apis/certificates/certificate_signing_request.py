@@ -1,7 +1,9 @@
 """CertificateSigningRequest: validation."""
 
+import json
+
 from apimachinery.apis.field_rules import Errors
-from apimachinery.objects.field_path import FieldPath, invalid, not_supported, required
+from apimachinery.objects.field_path import FieldPath, duplicate, forbidden, invalid, not_supported, required
 from apimachinery.objects.metadata import Obj
 
 _SPEC = FieldPath("spec")
@@ -33,6 +35,9 @@ _USAGES = frozenset(
     )
 )
 _LEAST_SECONDS = 600
+_CONDITIONS = FieldPath("status").child("conditions")
+_LASTING = ("Approved", "Denied", "Failed")
+_UNNECESSARY = "Approved and Denied conditions are mutually exclusive"
 
 
 def validate(obj: Obj) -> Errors:
@@ -59,6 +64,39 @@ def validate(obj: Obj) -> Errors:
     return errors
 
 
+def _conditions(status: Obj | None) -> list[Obj]:
+    return (status or {}).get("conditions") or []
+
+
+def _validate_conditions(obj: Obj) -> Errors:
+    errors: Errors = []
+    seen: set[str] = set()
+    for position, condition in enumerate(_conditions(obj.get("status"))):
+        path, kind = _CONDITIONS.index(position), condition.get("type", "")
+        if not kind:
+            errors.append(required(path.child("type")))
+        elif kind in _LASTING and condition.get("status") != "True":
+            errors.append(not_supported(path.child("status"), condition.get("status", ""), ["True"]))
+        if kind in seen and kind:
+            errors.append(duplicate(path.child("type"), kind))
+        if kind in ("Approved", "Denied") and seen & {"Approved", "Denied"} - {kind}:
+            errors.append(invalid(path.child("type"), kind, _UNNECESSARY))
+        seen.add(kind)
+    return errors
+
+
 def validate_update(new: Obj, old: Obj) -> Errors:
-    """What is wrong with a signing request that replaces another."""
-    return [] if new.get("spec") == old.get("spec") else validate(new)
+    """What is wrong with a signing request that replaces another: a decision and a certificate stay as they are."""
+    errors = [] if new.get("spec") == old.get("spec") else validate(new)
+    errors += _validate_conditions(new)
+    types = {one.get("type") for one in _conditions(new.get("status"))}
+    for condition in _conditions(old.get("status")):
+        if condition.get("type") in _LASTING and condition["type"] not in types:
+            errors.append(
+                forbidden(_CONDITIONS, f"updates may not remove a condition of type {json.dumps(condition['type'])}")
+            )
+    issued = (old.get("status") or {}).get("certificate")
+    certificate = (new.get("status") or {}).get("certificate")
+    if issued and certificate != issued:
+        errors.append(forbidden(FieldPath("status").child("certificate"), "updates may not set certificate content"))
+    return errors

@@ -85,29 +85,36 @@ def _update_request(new: Obj, old: Obj, call: Call) -> None:
     new["spec"] = old.get("spec")
 
 
-def _keep_conditions(new: Obj, old: Obj, *, approval: bool) -> None:
-    """An approval writes only Approved and Denied; a status write leaves those alone."""
-    status, before = new.setdefault("status", {}), old.get("status") or {}
-    deciding = ("Approved", "Denied")
-    if approval:
-        mine = [one for one in status.get("conditions") or [] if one.get("type") in deciding]
-        others = [one for one in before.get("conditions") or [] if one.get("type") not in deciding]
-        new["status"] = {**before, "conditions": [*others, *mine]}
-    else:
-        mine = [one for one in status.get("conditions") or [] if one.get("type") not in deciding]
-        others = [one for one in before.get("conditions") or [] if one.get("type") in deciding]
-        if mine or others:
-            status["conditions"] = [*others, *mine]
+def _deciding(conditions: list[Obj] | None) -> dict[str, Obj]:
+    return {one["type"]: one for one in conditions or () if one.get("type") in ("Approved", "Denied")}
 
 
 def _request_status(new: Obj, old: Obj, call: Call) -> None:
+    """A status write leaves the decision as it stands."""
     generic.only_status(new, old, call)
-    _keep_conditions(new, old, approval=False)
+    status, stands = new.setdefault("status", {}), _deciding((old.get("status") or {}).get("conditions"))
+    given: list[Obj] = status.get("conditions") or []
+    claimed = _deciding(given)
+    kept = [
+        stands.get(one.get("type", ""), one) for one in given if one.get("type") not in claimed.keys() - stands.keys()
+    ]
+    kept += [one for kind, one in stands.items() if kind not in claimed]
+    if kept:
+        status["conditions"] = kept
+    _stamp(new, call)
 
 
 def _approval(new: Obj, old: Obj, call: Call) -> None:
+    """An approval writes conditions and nothing else."""
     generic.only_status(new, old, call)
-    _keep_conditions(new, old, approval=True)
+    given = (new.get("status") or {}).get("conditions")
+    new["status"] = {**(old.get("status") or {}), **({"conditions": given} if given else {})}
+    if not given:
+        new["status"].pop("conditions", None)
+    _stamp(new, call)
+
+
+def _stamp(new: Obj, call: Call) -> None:
     for condition in new["status"].get("conditions") or []:
         condition.setdefault("lastUpdateTime", call.now)
         condition.setdefault("lastTransitionTime", call.now)

@@ -136,6 +136,8 @@ def test_init_containers_hold_the_pod_pending():
     assert status["phase"] == "Pending"
     assert status["containerStatuses"][0]["state"] == {"waiting": {"reason": "PodInitializing"}}
     assert conditions(status)["Initialized"] == ("False", "ContainersNotInitialized")
+    second = status_of(pod("a", init=("i", "j")), record("i"))["initContainerStatuses"][1]
+    assert second["state"] == {"waiting": {"reason": "PodInitializing"}}
     failed = status_of(pod("a", init=("i",), policy="Never"), record("i", Phase.EXITED, code=1))
     assert failed["phase"] == "Failed"
     passed = status_of(pod("a", init=("i",)), record("i", Phase.EXITED), record("a"))
