@@ -21,6 +21,9 @@ from controllers import (
     taint_eviction,
     ttl_after_finished,
 )
+from controllers.certificates import approval as certificate_approval
+from controllers.certificates import cleaner as certificate_cleaner
+from controllers.certificates import signing as certificate_signing
 from controllers.context import Context
 from controllers.deployment import controller as deployment
 from controllers.garbage_collector import controller as garbage_collector
@@ -67,6 +70,9 @@ CONTROLLERS: tuple[Row, ...] = (
     Row("resourcequota-controller", resource_quota.new),
     Row("ttl-after-finished-controller", ttl_after_finished.new),
     Row("clusterrole-aggregation-controller", cluster_role_aggregation.new),
+    Row("certificatesigningrequest-signing-controller", certificate_signing.new, needs="cluster_signing_key_file"),
+    Row("certificatesigningrequest-approving-controller", certificate_approval.new),
+    Row("certificatesigningrequest-cleaner-controller", certificate_cleaner.new),
 )
 
 

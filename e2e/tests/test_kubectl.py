@@ -6,6 +6,7 @@ import select
 import subprocess
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -276,3 +277,37 @@ def test_a_token_secret_gets_a_token_that_authenticates_until_the_account_goes(c
 
 def server(cluster: Cluster) -> str:
     return cluster.kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}").stdout
+
+
+def test_a_certificate_is_requested_approved_and_used(cluster: Cluster, namespace: str, tmp_path: Path):
+    key, request = tmp_path / "jane.key", tmp_path / "jane.csr"
+    command = ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    subprocess.run(
+        [*command, "-keyout", str(key), "-out", str(request), "-subj", "/O=testers/CN=jane"],
+        check=True,
+        capture_output=True,
+    )
+    cluster.apply(
+        {
+            "apiVersion": "certificates.k8s.io/v1",
+            "kind": "CertificateSigningRequest",
+            "metadata": {"name": namespace},
+            "spec": {
+                "request": base64.b64encode(request.read_bytes()).decode(),
+                "signerName": "kubernetes.io/kube-apiserver-client",
+                "expirationSeconds": 3600,
+                "usages": ["digital signature", "client auth"],
+            },
+        }
+    )
+    assert "Pending" in cluster.kubectl("get", "csr", namespace).stdout
+    cluster.kubectl("certificate", "approve", namespace)
+    cluster.kubectl("wait", "--for=jsonpath={.status.certificate}", f"csr/{namespace}", "--timeout=30s")
+    assert "Approved,Issued" in cluster.kubectl("get", "csr", namespace).stdout
+    certificate = tmp_path / "jane.crt"
+    certificate.write_bytes(base64.b64decode(cluster.get("csr", namespace)["status"]["certificate"]))
+    certified = ["--user=", f"--client-certificate={certificate}", f"--client-key={key}"]
+    who = cluster.kubectl("auth", "whoami", "-o", "json", *certified)
+    told = json.loads(who.stdout)["status"]["userInfo"]
+    assert (told["username"], told["groups"]) == ("jane", ["testers", "system:authenticated"])
+    cluster.kubectl("delete", "csr", namespace)
