@@ -78,6 +78,11 @@ class Cluster:
         """The profile's directory."""
         return self.home / "profiles" / self.profile
 
+    @property
+    def kubectl_program(self) -> str:
+        """The kubectl that is used; $KUBECTL names another one."""
+        return os.environ.get("KUBECTL") or str(_TREE / ".venv" / "bin" / "kubectl")
+
     def run(
         self, *words: str, check: bool = True, timeout: float = _COMMAND_SECONDS
     ) -> subprocess.CompletedProcess[str]:
@@ -129,8 +134,11 @@ class Cluster:
         self, *words: str, stdin: str | None = None, check: bool = True, timeout: float = _COMMAND_SECONDS
     ) -> subprocess.CompletedProcess[str]:
         """Run the real kubectl with the kubeconfig that `start` wrote."""
-        binary = os.environ.get("KUBECTL") or str(_TREE / ".venv" / "bin" / "kubectl")
-        return self._finish([binary, *words], stdin, check=check, timeout=timeout)
+        return self._finish([self.kubectl_program, *words], stdin, check=check, timeout=timeout)
+
+    def execute(self, *command: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run any program with the kubeconfig that `start` wrote."""
+        return self._finish(command, stdin, check=check, timeout=_COMMAND_SECONDS)
 
     def apply(self, *manifests: dict[str, Any] | str, flags: Sequence[str] = ()) -> None:
         """`kubectl apply -f -` of objects or YAML texts."""

@@ -15,8 +15,7 @@ from e2e.manifests import deployment, pod
 
 
 def kubectl_process(cluster: Cluster, *words: str, **settings) -> subprocess.Popen:
-    binary = str(cluster.program.parent / ".venv/bin/kubectl")
-    return subprocess.Popen([binary, *words], env=cluster.environment, **settings)
+    return subprocess.Popen([cluster.kubectl_program, *words], env=cluster.environment, **settings)
 
 
 def test_the_tour_of_read_commands(cluster: Cluster):
