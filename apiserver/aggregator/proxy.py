@@ -248,6 +248,8 @@ class Aggregator:
                 timeout=wait,
                 allow_redirects=False,
                 server_hostname=name,
+                # What a client does not say, such as a content type, isn't said for it.
+                skip_auto_headers=("Content-Type", "User-Agent", "Accept"),
             ) as answer:
                 response = web.StreamResponse(status=answer.status, reason=answer.reason)
                 for key, value in answer.headers.items():

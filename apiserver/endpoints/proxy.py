@@ -189,6 +189,8 @@ async def _exchange(
         data=request.content if request.can_read_body else None,
         ssl=tls,  # type: ignore[arg-type]
         allow_redirects=False,
+        # What a client does not say, such as a content type, isn't said for it.
+        skip_auto_headers=("Content-Type", "User-Agent", "Accept"),
     ) as answer:
         passed = [(key, value) for key, value in answer.headers.items() if key.lower() not in _HOP_BY_HOP]
         response = web.StreamResponse(status=answer.status)

@@ -56,6 +56,8 @@ def test_an_extension_server_is_found_checked_and_passed_on_to(api, pair, tmp_pa
     assert "system:masters" in headers.get_all("X-Remote-Group")
     assert (("commonName", "front-proxy-client"),) in peer["subject"]
     assert headers["Authorization"] is None
+    assert api.raw("POST", flunders, b"{}")[0] == 200
+    assert server.seen[-1][3]["Content-Type"] is None
     groups = api.json("GET", "/apis")[1]["groups"]
     assert "wardle.example.com" in [group["name"] for group in groups]
     api.json("DELETE", f"{SERVICES}/v1alpha1.wardle.example.com")
