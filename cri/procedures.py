@@ -1,7 +1,6 @@
 """The table of remote procedures: each RPC of the API and the function that answers it.
 
-``changes`` marks those that go on although their caller has gone. What is not in the table is answered by
-UNIMPLEMENTED, which tells the kubelet to use the older way (the ``Stream*`` lists of an alpha feature).
+``changes`` marks those that go on although their caller has gone.
 """
 
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from cri.rpc import (
     list_pod_sandbox,
     list_pod_sandbox_metrics,
     list_pod_sandbox_stats,
+    list_streams,
     pod_sandbox_stats,
     pod_sandbox_status,
     pull_image,
@@ -83,6 +83,7 @@ RUNTIME_SERVICE: dict[str, Procedure] = {
     "ListPodSandboxMetrics": Procedure(list_pod_sandbox_metrics.list_pod_sandbox_metrics),
     "GetContainerEvents": Procedure(get_container_events.get_container_events),
     "CheckpointContainer": Procedure(checkpoint_container.checkpoint_container, changes=True),
+    **{name: Procedure(list_streams.function(name)) for name in list_streams.STREAMS if name != "StreamImages"},
 }
 
 IMAGE_SERVICE: dict[str, Procedure] = {
@@ -91,4 +92,5 @@ IMAGE_SERVICE: dict[str, Procedure] = {
     "PullImage": Procedure(pull_image.pull_image),
     "RemoveImage": Procedure(remove_image.remove_image, changes=True),
     "ImageFsInfo": Procedure(image_fs_info.image_fs_info),
+    "StreamImages": Procedure(list_streams.function("StreamImages")),
 }
