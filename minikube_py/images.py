@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from minikube_py.profiles import Profile
-from minikube_py.reasons import IMAGE_BUILD, IMAGE_LOAD, Failure
+from minikube_py.reasons import IMAGE_BUILD, IMAGE_LOAD, IMAGE_PUSH, IMAGE_SAVE, IMAGE_TAG, Failure, Reason
 
 _COMPRESSIONS: tuple[tuple[bytes, Callable[[Path], Any] | None], ...] = (
     (b"\x1f\x8b", lambda path: gzip.open(path, "rb")),  # noqa: SIM115 - closed by the caller
@@ -154,6 +154,58 @@ def _copy_all(profile: Profile, images: list[ArchivedImage]) -> list[str]:
     return [image.name for image in images]
 
 
+def _buildah(profile: Profile) -> list[str]:
+    return [
+        "buildah",
+        f"--root={profile.storage_root}",
+        f"--runroot={profile.storage_runroot}",
+        "--storage-driver=overlay",
+    ]
+
+
+def _finish(profile: Profile, reason: Reason, *words: str) -> None:
+    result = subprocess.run(
+        [*_buildah(profile), *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        raise Failure(reason, result.stderr.strip()[-1000:])
+
+
+def tag(profile: Profile, name: str, further: str) -> None:
+    """Give an image of the profile's store a further name.
+
+    Raises:
+        Failure: IMAGE_TAG.
+    """
+    _finish(profile, IMAGE_TAG, "tag", name, further)
+
+
+def save(profile: Profile, name: str, target: Path) -> None:
+    """Write an image to a docker-archive, as `docker save` makes it; what was there is replaced.
+
+    Raises:
+        Failure: IMAGE_SAVE.
+    """
+    if not target.parent.is_dir():
+        raise Failure(IMAGE_SAVE, f"{target.parent} is not a directory")
+    with tempfile.TemporaryDirectory(prefix=".minikube-py-", dir=target.parent) as scratch:
+        half = Path(scratch) / "image.tar"
+        # An archive must not exist before, and what is half written must not replace a whole one.
+        _finish(profile, IMAGE_SAVE, "push", "-q", name, f"docker-archive:{half}:{name}")
+        half.replace(target)
+
+
+def push(profile: Profile, name: str) -> None:
+    """Push an image to the registry that its name begins with.
+
+    Raises:
+        Failure: IMAGE_PUSH.
+    """
+    host = name.partition("/")[0]
+    plain = host.partition(":")[0] in ("localhost", "127.0.0.1") or host in profile.insecure_registries
+    _finish(profile, IMAGE_PUSH, "push", "-q", f"--tls-verify={str(not plain).lower()}", name, f"docker://{name}")
+
+
 def build(profile: Profile, context: Path, *, tag: str, dockerfile: Path | None, build_args: tuple[str, ...]) -> None:
     """Build a Dockerfile with buildah into the profile's store; the builder's output goes to the terminal.
 
@@ -163,10 +215,7 @@ def build(profile: Profile, context: Path, *, tag: str, dockerfile: Path | None,
     if not context.is_dir():
         raise Failure(IMAGE_BUILD, f"{context} is not a directory")
     command = [
-        "buildah",
-        f"--root={profile.storage_root}",
-        f"--runroot={profile.storage_runroot}",
-        "--storage-driver=overlay",
+        *_buildah(profile),
         "build",
         # chroot needs no OCI runtime, so RUN works on every host that can start a pod.
         "--isolation=chroot",

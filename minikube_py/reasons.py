@@ -92,6 +92,13 @@ IMAGE_BUILD = Reason(
     "GUEST_IMAGE_BUILD", 80, "Mend the Dockerfile or its context and build again; the builder's own words are above."
 )
 IMAGE_PULL = Reason("GUEST_IMAGE_PULL", 80, "Check the image's name and that its registry can be reached.")
+IMAGE_TAG = Reason("GUEST_IMAGE_TAG", 80, "See `minikube-py image ls` for the names that are there.")
+IMAGE_SAVE = Reason("GUEST_IMAGE_SAVE", 80, "Check the image's name and that the file can be written.")
+IMAGE_PUSH = Reason(
+    "GUEST_IMAGE_PUSH",
+    80,
+    "Check the name and that its registry can be reached; maybe it wants a `podman login`.",
+)
 IMAGE_REMOVE = Reason("GUEST_IMAGE_REMOVE", 80, "Delete the pods that use the image first.")
 KUBECONFIG = Reason("HOST_KUBECONFIG", 38, "Mend or move the file, or set KUBECONFIG to another one.")
 SSH = Reason("GUEST_SSH", 80, "Start the cluster first.")

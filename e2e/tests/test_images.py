@@ -127,3 +127,21 @@ def test_pulled_from_a_local_registry_by_command_and_by_pod(
     cluster.wait_ready("app=pulled", namespace=namespace)
     cluster.apply(pod("unknown", f"{registry}/e2e/none:v1"), flags=["-n", namespace])
     wait_for("the pull fails", lambda: waiting_reason(cluster, namespace, "unknown") == "ErrImagePull")
+
+
+def test_an_image_is_tagged_pushed_saved_and_comes_back(cluster: Cluster, busybox: str, registry: str, tmp_path: Path):
+    pushed = f"{registry}/e2e/pushed:v1"
+    cluster.run("image", "tag", busybox, pushed)
+    assert {busybox, pushed} <= set(cluster.run("image", "ls").stdout.split())
+    cluster.run("image", "push", pushed)
+    with urllib.request.urlopen(f"http://{registry}/v2/e2e/pushed/tags/list", timeout=10) as answer:
+        assert b'"v1"' in answer.read()
+    saved = "localhost/e2e-saved:v1"
+    cluster.run("image", "tag", busybox, saved)
+    for _ in range(2):
+        cluster.run("image", "save", saved, str(tmp_path / "saved.tar"))
+    assert [path.name for path in tmp_path.glob("*.tar")] == ["saved.tar"]
+    assert saved in cluster.run("image", "load", str(tmp_path / "saved.tar")).stdout
+    missing = cluster.run("image", "tag", "localhost/never-made:v1", "x", check=False)
+    assert (missing.returncode, "never-made" in missing.stderr) == (80, True)
+    assert cluster.run("image", "push", "localhost:1/none:v1", check=False).returncode == 80

@@ -1,0 +1,16 @@
+"""Specs of 1.20 that no cluster of 1.36 can pass, and why."""
+
+OUTDATED = {
+    "ServiceAccounts should allow opting out of API token automount": (
+        "waits for a token Secret of each ServiceAccount, which is not made since 1.24"
+    ),
+    "ServiceAccounts should mount an API token into pods": "the same",
+    "Kubectl version should check is all data is printed": "compares with the output of kubectl 1.20",
+    "Kubectl describe should check if kubectl describe prints relevant information for rc and pods": (
+        "wants the kube-proxy version of a node, which kubectl does not print any more"
+    ),
+    "CustomResourcePublishOpenAPI .* works for CRD with validation schema": (
+        "wants kubectl's client-side validation messages; since 1.27 the server checks fields"
+    ),
+}
+"""Patterns of spec names, and what changed since."""
