@@ -20,6 +20,16 @@ from protocols.cri import api_pb2_grpc
 
 TOP = Path(__file__).resolve().parents[3]
 BUSYBOX = "localhost/busybox:latest"
+# Set to systemd where that is the first process: all tests here then go through it (see e2e/vm).
+CGROUP_MANAGER = os.environ.get("MINIKUBE_PY_TEST_CGROUP_MANAGER", "cgroupfs")
+
+
+def cgroup_roots() -> list[Path]:
+    """The root of each hierarchy."""
+    top = Path("/sys/fs/cgroup")
+    if (top / "cgroup.controllers").exists():
+        return [top]
+    return [entry for entry in top.iterdir() if entry.is_dir()]
 
 
 class Service:
@@ -52,10 +62,11 @@ class Service:
         conf = {"cniVersion": "1.0.0", "name": self.name, "plugins": [bridge, portmap]}
         (networks / "1.conflist").write_text(json.dumps(conf))
         self.registries = directory / "registries.conf"
-        self.registries.write_text('unqualified-search-registries = ["localhost"]\n')
+        self.trust()
         self.cdi = directory / "cdi"
         self.cdi.mkdir(exist_ok=True)
-        (directory / "crio.conf").write_text(f'[crio.runtime]\ncdi_spec_dirs = ["{self.cdi}"]\n')
+        runtime = f'cdi_spec_dirs = ["{self.cdi}"]\ncgroup_manager = "{CGROUP_MANAGER}"\n'
+        (directory / "crio.conf").write_text(f"[crio.runtime]\n{runtime}")
         self.log = directory / "cri.log"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -121,11 +132,54 @@ class Service:
         self.wipe()
         mounts.unmount_tree(str(self.directory))
         subprocess.run(["ip", "link", "delete", self.name], check=False, capture_output=True)
-        for root in Path("/sys/fs/cgroup").iterdir():
+        if CGROUP_MANAGER == "systemd":
+            subprocess.run(["systemctl", "stop", self.slice()], check=True)
+        for root in cgroup_roots():
             for directory, _, _ in os.walk(root / self.name, topdown=False):
                 os.rmdir(directory)
 
+    def slice(self, pod: str = "") -> str:
+        """The systemd slice of this service, or of a pod in it."""
+        return "-".join(word.replace("-", "_") for word in (self.name, pod) if word) + ".slice"
+
+    def cgroup_parent(self, pod: str) -> str:
+        if CGROUP_MANAGER == "systemd":
+            return self.slice(pod)
+        return f"{self.cgroup}/{pod}"
+
+    def cgroup_directory(self, pod: str, controller: str) -> Path:
+        """Where the kernel shows a pod's cgroup."""
+        root = next(root for root in cgroup_roots() if root.name in (controller, "cgroup"))
+        if CGROUP_MANAGER == "systemd":
+            return root / self.slice() / self.slice(pod)
+        return root / self.name / pod
+
+    @staticmethod
+    def cgroup_name(container_id: str) -> str:
+        """The directory of a container in its pod's."""
+        return f"crio-{container_id}" + (".scope" if CGROUP_MANAGER == "systemd" else "")
+
     # -- short words
+
+    def trust(self, host: str = "", more: str = "") -> None:
+        """Write registries.conf: short names are local ones, and ``host`` speaks plain HTTP."""
+        text = 'unqualified-search-registries = ["localhost"]\n'
+        if host:
+            text += f'[[registry]]\nlocation = "{host}"\ninsecure = true\n'
+        self.registries.write_text(text + more)
+
+    def pull(self, name: str, **auth: str) -> str:
+        request = api.PullImageRequest(image={"image": name}, auth=api.AuthConfig(**auth) if auth else None)
+        return str(self.images.PullImage(request, timeout=60).image_ref)
+
+    def remove_image(self, name: str) -> None:
+        self.images.RemoveImage(api.RemoveImageRequest(image={"image": name}))
+
+    def check_store(self) -> None:
+        """Every layer has its directory and record, and the other way round."""
+        layers = {layer["id"] for layer in json.loads((self.root / "overlay-layers/layers.json").read_text())}
+        directories = {p.name for p in (self.root / "overlay").iterdir() if len(p.name) == 64}
+        assert layers == directories
 
     def pod(self, **changes: Any) -> Pod:
         return Pod(self, **changes)
@@ -151,7 +205,7 @@ class Pod:
         options = api.NamespaceOption(network=network, pid=pid, ipc=ipc)
         self.options = options
         linux = api.LinuxPodSandboxConfig(
-            cgroup_parent=f"{service.cgroup}/{self.name}",
+            cgroup_parent=service.cgroup_parent(self.name),
             security_context=api.LinuxSandboxSecurityContext(namespace_options=options),
             sysctls=changes.pop("sysctls", {}),
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from linux import cgroups
 from protocols.cri import api_pb2 as api
 from tests.cri.live.cri_service import Service, until
 
@@ -219,15 +220,21 @@ def test_limits_are_set_and_updated(service: Service) -> None:
         wanted = {"memory_limit_in_bytes": 64 << 20, "cpu_shares": 512, "cpu_quota": 20000, "cpu_period": 100000}
         container = pod.start(resources=wanted)
         assert container.status.resources.linux.memory_limit_in_bytes == 64 << 20
-        group = f"{pod.name}/crio-{container.id}"
-        memory = Path(f"/sys/fs/cgroup/memory/{service.name}/{group}/memory.limit_in_bytes")
-        quota = Path(f"/sys/fs/cgroup/cpu/{service.name}/{group}/cpu.cfs_quota_us")
-        assert (int(memory.read_text()), int(quota.read_text())) == (64 << 20, 20000)
+        unified = cgroups.detect().version == 2
+        files = ("memory.max", "cpu.max") if unified else ("memory.limit_in_bytes", "cpu.cfs_quota_us")
+
+        def limits() -> tuple[int, ...]:
+            group = service.cgroup_name(container.id)
+            directories = (service.cgroup_directory(pod.name, kind) / group for kind in ("memory", "cpu"))
+            texts = [(where / file).read_text() for where, file in zip(directories, files, strict=True)]
+            return tuple(int(text.split()[0]) for text in texts)
+
+        assert limits() == (64 << 20, 20000)
         update = api.UpdateContainerResourcesRequest(
             container_id=container.id, linux={"memory_limit_in_bytes": 96 << 20, "cpu_quota": 30000}
         )
         service.runtime.UpdateContainerResources(update)
-        assert (int(memory.read_text()), int(quota.read_text())) == (96 << 20, 30000)
+        assert limits() == (96 << 20, 30000)
         after = container.status.resources.linux
         assert (after.memory_limit_in_bytes, after.cpu_quota, after.cpu_shares) == (96 << 20, 30000, 512)
 

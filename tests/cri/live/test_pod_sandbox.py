@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from protocols.cri import api_pb2 as api
-from tests.cri.live.cri_service import Service, until
+from tests.cri.live.cri_service import CGROUP_MANAGER, Service, until
 
 pytestmark = pytest.mark.live
 
@@ -25,7 +25,7 @@ def test_version_and_status_are_what_the_kubelet_checks(service: Service) -> Non
     assert {"", service.handler} <= {h.name for h in status.runtime_handlers}
     assert "config" in status.info
     config = service.runtime.RuntimeConfig(api.RuntimeConfigRequest())
-    assert config.linux.cgroup_driver == api.CGROUPFS
+    assert config.linux.cgroup_driver == getattr(api, CGROUP_MANAGER.upper())
 
 
 def test_a_sandbox_has_what_was_asked(service: Service) -> None:
@@ -97,8 +97,8 @@ def test_stop_and_remove_are_idempotent_and_leave_nothing(service: Service) -> N
     with pytest.raises(grpc.RpcError) as caught:
         _ = pod.status
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
-    for root in Path("/sys/fs/cgroup").iterdir():
-        assert not list((root / service.name / pod.name).glob("crio-*"))
+    for controller in ("memory", "cpu"):
+        assert not list(service.cgroup_directory(pod.name, controller).glob("crio-*"))
 
 
 def test_stop_succeeds_without_namespace_and_network(service: Service) -> None:
