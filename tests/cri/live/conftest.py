@@ -12,6 +12,7 @@ import pytest
 from linux import mounts
 from tests.cri.live import oci_layout
 from tests.cri.live.cri_service import BUSYBOX, Service
+from tests.cri.live.registry import Registry, htpasswd
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +75,16 @@ def own_service(
 ) -> Iterator[Service]:
     """A service that the test may kill."""
     yield from _service(tmp_path_factory, image_store, request.param)
+
+
+@pytest.fixture
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registry]:
+    """A registry of the test's own; its parameter is the password it asks for."""
+    if shutil.which("docker-registry") is None:
+        pytest.skip("docker-registry is not installed")
+    password = getattr(request, "param", "")
+    found = Registry(tmp_path / "registry", auth=htpasswd(tmp_path, password) if password else "")
+    try:
+        yield found
+    finally:
+        found.stop()

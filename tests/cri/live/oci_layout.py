@@ -72,6 +72,7 @@ def write(directory: Path, config: dict[str, Any], *layers: bytes) -> str:
         "os": "linux",
         "config": config,
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]},
+        "history": [{"created_by": "test"} for _ in layers],
     }
     configuration = blob(json.dumps(document).encode(), _CONFIG)
     manifest = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": configuration, "layers": descriptors}

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-import socket
 import subprocess
 import threading
-import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -18,7 +13,8 @@ import pytest
 
 from protocols.cri import api_pb2 as api
 from tests.cri.live import oci_layout
-from tests.cri.live.cri_service import BUSYBOX, Service, until
+from tests.cri.live.cri_service import BUSYBOX, Service
+from tests.cri.live.registry import Registry
 
 pytestmark = pytest.mark.live
 
@@ -96,14 +92,7 @@ def test_what_buildah_builds_runs_at_once_and_its_listing_shows_ours(service: Se
         service.images.RemoveImage(api.RemoveImageRequest(image={"image": name}))
     assert status(service, name).id == ""
     assert name not in buildah(service, "images", "--format", "{{.Name}}:{{.Tag}}")
-    _check_store(service)
-
-
-def _check_store(service: Service) -> None:
-    """Every layer has its directory and record, and the other way round."""
-    layers = {layer["id"] for layer in json.loads((service.root / "overlay-layers/layers.json").read_text())}
-    directories = {p.name for p in (service.root / "overlay").iterdir() if len(p.name) == 64}
-    assert layers == directories
+    service.check_store()
 
 
 def test_writers_of_two_kinds_do_not_trample_on_each_other(service: Service) -> None:
@@ -119,7 +108,7 @@ def test_writers_of_two_kinds_do_not_trample_on_each_other(service: Service) -> 
             container = pod.create("true")
             container.remove()
     thread.join()
-    _check_store(service)
+    service.check_store()
 
 
 def test_removing_one_tag_removes_the_image(service: Service, tmp_path: Path, busybox_layer: bytes) -> None:
@@ -141,85 +130,19 @@ def test_removing_one_tag_removes_the_image(service: Service, tmp_path: Path, bu
     assert status(service, "localhost/tags:two").id == ""
 
 
-BCRYPT_OF = {"geheim": "$2y$05$aaaaaaaaaaaaaaaaaaaaaOULOK8DP8SzlWPBf6YfsBmNbCsFdp54u"}
-
-
-class Registry:
-    """Debian's docker-registry on a loopback port."""
-
-    def __init__(self, directory: Path, password: str = "") -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.host = f"127.0.0.1:{self.port}"
-        auth = ""
-        if password:
-            (directory / "htpasswd").write_text(f"me:{BCRYPT_OF[password]}\n")
-            auth = f"auth:\n  htpasswd:\n    realm: test\n    path: {directory / 'htpasswd'}\n"
-        config = directory / "registry.yml"
-        config.write_text(
-            f"version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {directory / 'blobs'}\n"
-            f"http:\n  addr: {self.host}\n{auth}"
-        )
-        self.log = (directory / "registry.log").open("wb")
-        self.process = subprocess.Popen(["docker-registry", "serve", config], stdout=self.log, stderr=self.log)
-        until(self._answers)
-
-    def _answers(self) -> bool:
-        try:
-            urllib.request.urlopen(f"http://{self.host}/v2/", timeout=1)
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
-            return False
-        return True
-
-    def push(self, layout: Path, name: str, credentials: str = "") -> None:
-        flags = ["--dest-creds", credentials] if credentials else []
-        target = f"docker://{self.host}/{name}"
-        command = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", *flags, f"oci:{layout}", target]
-        subprocess.run(command, check=True)
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait()
-        self.log.close()
-
-
-@pytest.fixture
-def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registry]:
-    if shutil.which("docker-registry") is None:
-        pytest.skip("docker-registry is not installed")
-    registry = Registry(tmp_path, getattr(request, "param", ""))
-    yield registry
-    registry.stop()
-
-
-def _trust(service: Service, registry: Registry, *more: str) -> None:
-    text = 'unqualified-search-registries = ["localhost"]\n'
-    text += f'[[registry]]\nlocation = "{registry.host}"\ninsecure = true\n'
-    service.registries.write_text(text + "".join(more))
-    time.sleep(0.01)
-
-
-def _pull(service: Service, name: str, **auth: str) -> str:
-    request = api.PullImageRequest(image={"image": name}, auth=api.AuthConfig(**auth) if auth else None)
-    return service.images.PullImage(request, timeout=60).image_ref
-
-
 def test_pull_by_tag_digest_short_name_and_mirror(
     service: Service, registry: Registry, tmp_path: Path, busybox_layer: bytes
 ) -> None:
     image_id = oci_layout.write(tmp_path / "layout", {"Labels": {"pulled": service.handler}}, busybox_layer)
     registry.push(tmp_path / "layout", "some/image:v1")
     mirror = f'[[registry]]\nprefix = "example.test"\nlocation = "{registry.host}"\ninsecure = true\n'
-    _trust(service, registry, mirror)
+    service.trust(registry.host, mirror)
     name = f"{registry.host}/some/image"
-    assert _pull(service, f"{name}:v1") == image_id
+    assert service.pull(f"{name}:v1") == image_id
     digest = next(d for d in status(service, f"{name}:v1").repo_digests if d.startswith(name))
-    assert _pull(service, digest) == image_id
+    assert service.pull(digest) == image_id
     assert status(service, digest).id == image_id
-    assert _pull(service, "example.test/some/image:v1") == image_id
+    assert service.pull("example.test/some/image:v1") == image_id
     with service.pod() as pod:
         container = pod.start(image=image_id)
         assert container.status.image_id == image_id
@@ -232,9 +155,9 @@ def test_parallel_pulls_of_one_image_share_a_job(
 ) -> None:
     image_id = oci_layout.write(tmp_path / "layout", {"Labels": {"parallel": service.handler}}, busybox_layer)
     registry.push(tmp_path / "layout", "p:1")
-    _trust(service, registry)
+    service.trust(registry.host)
     found: list[str] = []
-    threads = [threading.Thread(target=lambda: found.append(_pull(service, f"{registry.host}/p:1"))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: found.append(service.pull(f"{registry.host}/p:1"))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -248,28 +171,28 @@ def test_credentials_reach_the_registry(
     service: Service, registry: Registry, tmp_path: Path, busybox_layer: bytes
 ) -> None:
     image_id = oci_layout.write(tmp_path / "layout", {"Labels": {"auth": service.handler}}, busybox_layer)
-    registry.push(tmp_path / "layout", "private:1", "me:geheim")
-    _trust(service, registry)
+    registry.push(tmp_path / "layout", "private:1", credentials="me:geheim")
+    service.trust(registry.host)
     name = f"{registry.host}/private:1"
     with pytest.raises(grpc.RpcError):
-        _pull(service, name)
+        service.pull(name)
     with pytest.raises(grpc.RpcError):
-        _pull(service, name, username="me", password="wrong")
-    assert _pull(service, name, username="me", password="geheim") == image_id
-    assert _pull(service, name, auth=base64.b64encode(b"me:geheim").decode()) == image_id
+        service.pull(name, username="me", password="wrong")
+    assert service.pull(name, username="me", password="geheim") == image_id
+    assert service.pull(name, auth=base64.b64encode(b"me:geheim").decode()) == image_id
     assert not list(service.state.glob("auth-*"))
     service.images.RemoveImage(api.RemoveImageRequest(image={"image": image_id}))
 
 
 def test_failed_pulls_name_the_cause(service: Service, registry: Registry) -> None:
-    _trust(service, registry)
+    service.trust(registry.host)
     with pytest.raises(grpc.RpcError) as caught:
-        _pull(service, f"{registry.host}/none:1")
+        service.pull(f"{registry.host}/none:1")
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
     with pytest.raises(grpc.RpcError) as caught:
-        _pull(service, "127.0.0.1:1/none:1")
+        service.pull("127.0.0.1:1/none:1")
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
     assert caught.value.details().startswith("RegistryUnavailable: ")
     with pytest.raises(grpc.RpcError) as caught:
-        _pull(service, "Not A Name")
+        service.pull("Not A Name")
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
