@@ -81,7 +81,8 @@ class Cluster:
     @property
     def kubectl_program(self) -> str:
         """The kubectl that is used; $KUBECTL names another one."""
-        return os.environ.get("KUBECTL") or str(_TREE / ".venv" / "bin" / "kubectl")
+        venv = os.environ.get("MINIKUBE_PY_VENV") or str(_TREE / ".venv")
+        return os.environ.get("KUBECTL") or f"{venv}/bin/kubectl"
 
     def run(
         self, *words: str, check: bool = True, timeout: float = _COMMAND_SECONDS

@@ -44,7 +44,7 @@ def take_census(*marks: str) -> Census:
         links=frozenset(entry.name for entry in Path("/sys/class/net").glob("mkpy*")),
         addresses=frozenset(_addresses()),
         tables=frozenset(_output("nft", "list", "tables").splitlines()),
-        cgroups=frozenset(path for path in _cgroups() if any(mark in path for mark in marks)),
+        cgroups=frozenset(path for path in _cgroups() if any(mark in path.replace("_", "-") for mark in marks)),
         processes=frozenset(_processes(marks)),
         files=frozenset(_files(marks)),
     )
@@ -64,8 +64,8 @@ def _addresses() -> list[str]:
 def _cgroups() -> list[str]:
     root = Path("/sys/fs/cgroup")
     if (root / "cgroup.controllers").exists():
-        return [str(path) for path in root.glob("minikube-py-*")]
-    return [str(path) for path in root.glob("*/minikube-py-*")]
+        return [str(path) for path in root.glob("minikube[-_]py[-_]*")]
+    return [str(path) for path in root.glob("*/minikube[-_]py[-_]*")]
 
 
 def _processes(marks: tuple[str, ...]) -> list[str]:

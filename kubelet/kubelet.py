@@ -49,6 +49,7 @@ from kubelet.sources.mirror_pods import MirrorPods
 from kubelet.status.writer import StatusWriter
 from kubelet.volumes.mounter import Volumes
 from kubelet.volumes.tokens import Tokens
+from protocols.cri import api_pb2 as pb
 
 Obj = dict[str, Any]
 
@@ -86,7 +87,7 @@ class Kubelet:
         self.cache = PodCache(self.cri)
         self.runtime_state = RuntimeState(self.cri, self.clock)
         self.node = self._node()
-        self.cgroups = CgroupTree(config.cgroupRoot)
+        self.cgroups = CgroupTree(config.cgroupRoot, systemd=config.cgroupDriver == "systemd")
         self.images = Images(self.cri, self.clock, serialize=config.serializeImagePulls)
         self.hooks = LifecycleHooks(self.cri)
         addresses = self.identity.addresses
@@ -232,7 +233,8 @@ class Kubelet:
         spawn = self.tasks.spawn
         version = await wait_reachable(self.cri)
         self.statuses.runtime_name = version.runtime_name
-        self.cgroups.set_up()
+        await self._agree_on_cgroup_driver()
+        await asyncio.to_thread(self.cgroups.set_up)
         await self._first_relist()
         while not self.node.allocatable():
             await self.node.gather()
@@ -246,6 +248,14 @@ class Kubelet:
         informer = api_server.watch(self.factory, self.identity.name, self.workers, self.mirrors)
         await informer.wait_for_sync()
         self._collectors()
+
+    async def _agree_on_cgroup_driver(self) -> None:
+        """The runtime says which driver it uses; one that can't say leaves it to the configuration."""
+        try:
+            driver = (await self.cri.runtime_config()).linux.cgroup_driver
+        except RuntimeServiceError:
+            return
+        await asyncio.to_thread(self.cgroups.use_driver, systemd=driver == pb.SYSTEMD)
 
     async def _first_relist(self) -> None:
         while True:

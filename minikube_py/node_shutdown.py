@@ -65,7 +65,13 @@ def remove_leftovers(profile: Profile) -> None:
     """Take away mounts below the profile's directories and the cgroups of its pods."""
     for directory in (profile.directory, profile.run_directory):
         mounts.unmount_tree(str(directory))
-    cgroups.detect().remove_tree(profile.cgroup)
+    tree = cgroups.detect()
+    tree.remove_tree(profile.cgroup)
+    if profile.force_systemd:
+        from linux.cgroups_systemd import SystemdHost
+        from linux.cgroups_v2 import systemd_path
+
+        SystemdHost(tree).remove_tree(systemd_path(profile.cgroup.strip("/").replace("-", "_") + ".slice"))
 
 
 def delete(name: str, console: Console) -> None:

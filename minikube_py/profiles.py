@@ -81,6 +81,7 @@ class Profile:
     apiserver_names: tuple[str, ...] = ()
     apiserver_ips: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
+    force_systemd: bool = False
 
     @property
     def directory(self) -> Path:

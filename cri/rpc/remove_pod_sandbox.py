@@ -25,7 +25,8 @@ async def remove(parts: Parts, sandbox: Sandbox) -> None:
     for container in parts.store.containers_of(sandbox.id):
         await remove_container.remove(parts, container)
     parts.exits.forget(sandbox.id)
-    own_group = not sandbox.config.linux.cgroup_parent
+    # A slice is systemd's to remove.
+    own_group = not sandbox.config.linux.cgroup_parent and not parts.host.systemd_cgroups
     await parts.blocking(stray_cgroups.tidy, cgroup_of(parts, sandbox), everywhere=own_group)
     container_stats.forget(sandbox.id)
     parts.store.sandboxes.remove(sandbox)

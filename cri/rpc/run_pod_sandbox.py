@@ -14,6 +14,7 @@ from component.logging import get_logger
 from cri import errors, events, transitions
 from cri.oci_spec import namespaces as oci_namespaces
 from cri.parts import Parts
+from cri.runtime.cgroup_names import check_parent
 from cri.sandboxes import files, idmapped_mounts, namespaces, network, pid_holder
 from cri.store import READY, Sandbox
 from linux import links, netns
@@ -33,6 +34,7 @@ async def run_pod_sandbox(parts: Parts, request: api_pb2.RunPodSandboxRequest) -
     """Answer RunPodSandbox."""
     config = request.config
     _check(config)
+    check_parent(parts.host, config.linux.cgroup_parent)
     handler = parts.handlers.get(request.runtime_handler)
     name = full_name(config)
     table = parts.store.sandboxes

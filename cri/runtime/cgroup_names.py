@@ -2,9 +2,22 @@
 
 import posixpath
 
+from cri import errors
 from cri.oci_spec.clamps import HostFacts
 
 PREFIX = "crio"
+
+
+def check_parent(host: HostFacts, parent: str) -> None:
+    """Whether a pod's cgroup, as its config names it, fits the driver.
+
+    Raises:
+        InvalidArgument: it is not a slice's name although systemd manages the cgroups.
+    """
+    if parent and host.systemd_cgroups and not parent.endswith(".slice"):
+        raise errors.InvalidArgument(
+            f"systemd manages the cgroups here, and {parent!r} is not a slice: kubelet and runtime need the same driver"
+        )
 
 
 def cgroups_path(host: HostFacts, parent: str, object_id: str) -> str:

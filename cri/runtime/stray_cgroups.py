@@ -60,7 +60,9 @@ def tidy(parent: str, *, everywhere: bool) -> None:
         everywhere: In all hierarchies (nobody else owns the group), not only in those that the kubelet doesn't know.
     """
     roots = [*_ours(), _CGROUPS / "unified"]
-    if everywhere:
+    if (_CGROUPS / "cgroup.controllers").exists():
+        roots = [_CGROUPS] if everywhere else []
+    elif everywhere:
         roots = [entry for entry in _CGROUPS.iterdir() if entry.is_dir() and not entry.is_symlink()]
     for root in roots:
         path = "/" + parent.strip("/")

@@ -46,12 +46,6 @@ def oom_score_adjust(pod: Obj, container: Obj, node_memory: int) -> int:
     return BEST_EFFORT_OOM_SCORE - 1 if adjust == BEST_EFFORT_OOM_SCORE else adjust
 
 
-def pod_cgroup(root: str, pod: Obj) -> str:
-    """Path of the pod's cgroup below every controller."""
-    middle = {"Guaranteed": "", "Burstable": "/burstable", "BestEffort": "/besteffort"}[qos_class(pod)]
-    return f"{root.rstrip('/')}/kubepods{middle}/pod{pod['metadata']['uid']}"
-
-
 def pod_limits(pod: Obj) -> dict[str, int]:
     """Sum of limits where every container has one, per resource (cpu in milli)."""
     spec = pod["spec"]

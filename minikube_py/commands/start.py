@@ -33,6 +33,7 @@ from minikube_py.steps.wait_ready import ApiProbe
 @click.option("--pod-network-cidr", default="", help="The range of pod addresses (default: 10.244.0.0/16).")
 @click.option("--service-cluster-ip-range", default="", help="The range of Service addresses (default: 10.96.0.0/12).")
 @click.option("--oci-runtime", type=click.Choice(["crun", "runc"]), help="Default: crun where it can run, else runc.")
+@click.option("--force-systemd", is_flag=True, help="Let systemd make the cgroups of pods (default: the kubelet does).")
 @click.option("--storage-root", default="", help="The image store (default: the host's, shared with podman).")
 @click.option("--storage-runroot", default="", help="The image store's state of this boot.")
 @click.option("--insecure-registry", multiple=True, metavar="HOST[:PORT]", help="A registry without TLS.")
@@ -58,6 +59,7 @@ def command(  # noqa: PLR0913 - one parameter a flag
     insecure_registry: tuple[str, ...],
     wait_timeout: float,
     *,
+    force_systemd: bool,
     keep_context: bool,
     install_packages: bool,
     force: bool,
@@ -79,6 +81,7 @@ def command(  # noqa: PLR0913 - one parameter a flag
         "oci_runtime": oci_runtime or "",
         "storage_root": storage_root,
         "storage_runroot": storage_runroot,
+        "force_systemd": force_systemd,
     }
     demand_root("start")
     console = Console()

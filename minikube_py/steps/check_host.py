@@ -28,6 +28,8 @@ def check_host(context: StartContext) -> None:
     """
     demand_root("start")
     _check_kernel()
+    if context.profile.force_systemd and not Path("/run/systemd/system").is_dir():
+        raise Failure(HOST_FEATURE, "systemd does not run here", mend="Start without --force-systemd.")
     if not context.force:
         _check_memory()
         _check_disk(context.profile.directory)

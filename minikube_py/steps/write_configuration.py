@@ -44,7 +44,7 @@ def kubelet_configuration(profile: Profile) -> dict[str, object]:
             "x509": {"clientCAFile": str(certs / "ca.crt")},
         },
         "authorization": {"mode": "Webhook"},
-        "cgroupDriver": "cgroupfs",
+        "cgroupDriver": _cgroup_driver(profile),
         "cgroupRoot": profile.cgroup,
         "clusterDNS": [profile.network.dns_ip],
         "clusterDomain": "cluster.local",
@@ -55,6 +55,10 @@ def kubelet_configuration(profile: Profile) -> dict[str, object]:
         "resolvConf": "/etc/resolv.conf",
         "staticPodPath": str(profile.directory / "manifests"),
     }
+
+
+def _cgroup_driver(profile: Profile) -> str:
+    return "systemd" if profile.force_systemd else "cgroupfs"
 
 
 def network_list(profile: Profile) -> dict[str, object]:
@@ -86,7 +90,7 @@ def runtime_configuration(profile: Profile) -> str:
     lines = [
         "# Written by minikube-py start. Put your own settings into a file in crio.conf.d beside this one.",
         "[crio.runtime]",
-        'cgroup_manager = "cgroupfs"',
+        f'cgroup_manager = "{_cgroup_driver(profile)}"',
     ]
     if profile.oci_runtime:
         lines.append(f'default_runtime = "{profile.oci_runtime}"')

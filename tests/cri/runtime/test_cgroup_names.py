@@ -1,5 +1,6 @@
 import pytest
 
+from cri import errors
 from cri.oci_spec.clamps import HostFacts
 from cri.runtime import cgroup_names
 
@@ -27,3 +28,11 @@ def test_systemd_paths() -> None:
 )
 def test_slices_nest_by_their_dashes(name: str, expected: str) -> None:
     assert cgroup_names.expand_slice(name) == expected
+
+
+def test_under_systemd_a_pods_cgroup_is_a_slice() -> None:
+    cgroup_names.check_parent(host(systemd=True), "kubepods-podx.slice")
+    cgroup_names.check_parent(host(systemd=True), "")
+    cgroup_names.check_parent(host(systemd=False), "/kubepods/podx")
+    with pytest.raises(errors.InvalidArgument, match="not a slice"):
+        cgroup_names.check_parent(host(systemd=True), "/kubepods/podx")
