@@ -21,13 +21,16 @@ class PodControl:
         self._client = client
         self._recorder = recorder
 
-    async def create(self, owner: Obj, template: Obj, *, pod_name: str = "", labels: Obj | None = None) -> Obj:
+    async def create(
+        self, owner: Obj, template: Obj, *, pod_name: str = "", prefix: str = "", labels: Obj | None = None
+    ) -> Obj:
         """Create a pod from a template.
 
         Args:
             owner: The controller of the pod; has apiVersion and kind.
             template: A PodTemplateSpec.
-            pod_name: Its name; generated from the owner's where it is empty.
+            pod_name: Its name; generated where it is empty.
+            prefix: What a generated name begins with, if not with the owner's name.
             labels: Further labels.
 
         Raises:
@@ -46,7 +49,7 @@ class PodControl:
         if pod_name:
             metadata["name"] = pod_name
         else:
-            metadata["generateName"] = f"{name(owner)}-"[:_LONGEST_PREFIX]
+            metadata["generateName"] = (prefix or f"{name(owner)}-")[:_LONGEST_PREFIX]
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template.get("spec") or {}}
         try:
             made = await self._client.create("pods", pod)

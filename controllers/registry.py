@@ -27,6 +27,7 @@ from controllers.certificates import signing as certificate_signing
 from controllers.context import Context
 from controllers.deployment import controller as deployment
 from controllers.garbage_collector import controller as garbage_collector
+from controllers.job import controller as job
 from controllers.persistent_volume import binder as volume_binder
 from controllers.persistent_volume import ephemeral as volume_ephemeral
 from controllers.persistent_volume import protection as volume_protection
@@ -58,6 +59,7 @@ CONTROLLERS: tuple[Row, ...] = (
     Row("replicaset-controller", replica_set.new),
     Row("replicationcontroller-controller", replica_set.new_replication),
     Row("deployment-controller", deployment.new),
+    Row("job-controller", job.new),
     Row("garbage-collector-controller", garbage_collector.new),
     Row("pod-garbage-collector-controller", pod_garbage_collection.new),
     Row("node-lifecycle-controller", node_lifecycle.new),
