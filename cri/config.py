@@ -10,6 +10,7 @@ import pathlib
 import tomllib
 from typing import Any
 
+from component.flags import parse_duration
 from component.logging import get_logger
 from cri import errors
 from cri.oci_spec.capabilities import DEFAULT as DEFAULT_CAPABILITIES
@@ -64,6 +65,9 @@ class Config:
     registries_conf: str = ""
     global_auth_file: str = ""
     signature_policy: str = ""
+    signature_policy_dir: str = ""
+    pull_progress_timeout: str = "2m"
+    big_files_temporary_dir: str = ""
     insecure_registries: tuple[str, ...] = ()
     pinned_images: tuple[str, ...] = ()
     skopeo: str = "skopeo"
@@ -78,6 +82,11 @@ class Config:
     def state(self) -> pathlib.Path:
         """The state directory."""
         return pathlib.Path(self.state_dir)
+
+    @property
+    def stall_seconds(self) -> float:
+        """How long a pull may make no progress; 0 = for ever."""
+        return parse_duration(self.pull_progress_timeout)
 
 
 # Path of the TOML key -> field. The names are CRI-O's; those without a CRI-O counterpart are ours.
@@ -111,6 +120,9 @@ KEYS: dict[str, str] = {
     "crio.image.registries_conf": "registries_conf",
     "crio.image.global_auth_file": "global_auth_file",
     "crio.image.signature_policy": "signature_policy",
+    "crio.image.signature_policy_dir": "signature_policy_dir",
+    "crio.image.pull_progress_timeout": "pull_progress_timeout",
+    "crio.image.big_files_temporary_dir": "big_files_temporary_dir",
     "crio.image.insecure_registries": "insecure_registries",
     "crio.image.pinned_images": "pinned_images",
     "crio.image.skopeo": "skopeo",
@@ -191,8 +203,17 @@ def _typed(path: pathlib.Path, key: str, value: Any) -> Any:
     if wanted is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
         return _capability_names(value) if key.endswith("default_capabilities") else tuple(value)
     if type(value) is wanted:
+        if key.endswith("_timeout"):
+            _check_duration(path, key, str(value))
         return value
     raise errors.InvalidArgument(f"configuration file {path}: {key} must be a {_NAMES[wanted]}, not {value!r}")
+
+
+def _check_duration(path: pathlib.Path, key: str, value: str) -> None:
+    try:
+        parse_duration(value)
+    except ValueError as error:
+        raise errors.InvalidArgument(f"configuration file {path}: {key}: {error}") from error
 
 
 _NAMES = {tuple: "list of strings", str: "string", bool: "boolean", int: "number"}

@@ -39,6 +39,7 @@ async def recover(parts: Parts) -> None:
         _check_container(parts, container)
     await parts.blocking(_collect_layers, parts)
     await parts.blocking(_collect_attachments, parts)
+    await parts.blocking(parts.puller.clean)
     if len(parts.store.sandboxes):
         _log.info("Recovered", sandboxes=len(parts.store.sandboxes), containers=len(parts.store.containers))
 

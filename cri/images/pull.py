@@ -1,15 +1,13 @@
 """Brings images into the store and takes them out: skopeo does it, so layers, digests and signatures are never ours.
 
 Pulls of the same name share one job, which goes on although a caller gives up. Short names are tried against the search
-registries in order. A pull that was cut off is simply started again: skopeo keeps whole layers.
+registries in order. A pull that was cut off is simply started again: layers that were whole stay in the store.
 """
 
 import asyncio
 import contextlib
-import os
 import pathlib
 import re
-import signal
 from typing import Any
 
 from component.logging import get_logger
@@ -18,6 +16,7 @@ from cri import errors
 from cri.config import Config
 from cri.images import auth, reference, registries_conf
 from cri.images.auth import Credentials
+from cri.images.skopeo import Skopeo
 from cri.images.storage import Image, ImageStore
 
 _log = get_logger("images")
@@ -35,6 +34,7 @@ _TROUBLES: tuple[tuple[str, type[errors.CRIError], str], ...] = (
         errors.Unavailable,
         "RegistryUnavailable: ",
     ),
+    (r"registry .* is blocked", errors.FailedPrecondition, "RegistryBlocked: "),
     (r"no space left", errors.ResourceExhausted, ""),
 )
 
@@ -47,8 +47,10 @@ class Puller:
         self._config = config
         self._images = images
         self._tasks = tasks
-        self._jobs: dict[tuple[str, Credentials | None], asyncio.Task[Any]] = {}
+        self._jobs: dict[tuple[str, Credentials | None, str], asyncio.Task[Any]] = {}
         self._places = asyncio.Semaphore(_PARALLEL)
+        scratch = pathlib.Path(config.big_files_temporary_dir or f"{config.root}/pulls")
+        self._skopeo = Skopeo(config.skopeo, scratch, config.stall_seconds)
         self._removals: dict[str, asyncio.Lock] = {}
         self._registries: tuple[tuple[Any, ...], registries_conf.Registries] = ((), registries_conf.Registries())
 
@@ -63,17 +65,18 @@ class Puller:
             self._registries = (stamp, registries_conf.load(str(path)))
         return self._registries[1]
 
-    async def pull(self, name: str, credentials: Credentials | None) -> str:
-        """Pull an image; returns its id. Joins a pull of the same that is under way.
+    async def pull(self, name: str, credentials: Credentials | None, namespace: str = "") -> str:
+        """Pull an image for a pod of ``namespace``; returns its id. Joins a pull of the same that is under way.
 
         Raises:
             InvalidArgument: the name is not one.
             NotFound, Unavailable, FailedPrecondition: as the registry answered, in skopeo's words.
         """
-        key = (name, credentials)
+        policy = self._policy(namespace)
+        key = (name, credentials, policy)
         job = self._jobs.get(key)
         if job is None:
-            job = self._tasks.spawn(self._guarded(name, credentials), name=f"pull-{name}")
+            job = self._tasks.spawn(self._guarded(name, credentials, policy), name=f"pull-{name}")
             self._jobs[key] = job
             job.add_done_callback(lambda _: self._jobs.pop(key, None))
         outcome = await asyncio.shield(job)
@@ -81,21 +84,21 @@ class Puller:
             raise outcome
         return str(outcome)
 
-    async def _guarded(self, name: str, credentials: Credentials | None) -> Any:
+    async def _guarded(self, name: str, credentials: Credentials | None, policy: str) -> Any:
         """The outcome as a value, since a failed pull must not end the group of tasks."""
         try:
-            return await self._pull(name, credentials)
+            return await self._pull(name, credentials, policy)
         except errors.CRIError as error:
             return error
         except OSError as error:
             return errors.Internal(f"cannot pull {name}: {error}")
 
-    async def _pull(self, name: str, credentials: Credentials | None) -> str:
+    async def _pull(self, name: str, credentials: Credentials | None, policy: str) -> str:
         failures: list[errors.CRIError] = []
         for full in self._full_names(name):
             try:
                 async with self._places:
-                    await self._copy(full, credentials)
+                    await self._copy(full, credentials, policy)
             except errors.CRIError as error:
                 failures.append(error)
                 continue
@@ -121,12 +124,12 @@ class Puller:
             for n in names
         ]
 
-    async def _copy(self, name: str, credentials: Credentials | None) -> None:
+    async def _copy(self, name: str, credentials: Credentials | None, policy: str) -> None:
         parsed = reference.parse(name)
         source = parsed._replace(tag="") if parsed.digest else parsed
-        command = [self._config.skopeo]
-        if self._config.signature_policy:
-            command += ["--policy", self._config.signature_policy]
+        command = []
+        if policy:
+            command += ["--policy", policy]
         if self._config.registries_conf:
             command += ["--registries-conf", self._config.registries_conf]
         command += ["copy", "--quiet"]
@@ -151,7 +154,7 @@ class Puller:
             async with lock:
                 if await asyncio.to_thread(self._images.find, image.id) is None:
                     return
-                command = [self._config.skopeo, "delete", f"containers-storage:{self._store()}@{image.id}"]
+                command = ["delete", f"containers-storage:{self._store()}@{image.id}"]
                 await self._run(command, image.id)
         finally:
             if not lock.locked():
@@ -160,25 +163,22 @@ class Puller:
     def _store(self) -> str:
         return f"[overlay@{self._config.root}+{self._config.runroot}]"
 
-    async def _run(self, command: list[str], name: str) -> None:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                env={**os.environ, "TMPDIR": os.environ.get("TMPDIR", "/var/tmp")},
-            )
-        except OSError as error:
-            raise errors.Internal(f"cannot run {command[0]}: {error.strerror} (apt-get install skopeo)") from error
-        try:
-            _, words = await process.communicate()
-        except asyncio.CancelledError:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-            raise
-        if process.returncode != 0:
-            raise trouble(name, words.decode("utf-8", "replace"))
+    async def _run(self, arguments: list[str], name: str) -> None:
+        code, words = await self._skopeo.run(arguments, name)
+        if code != 0:
+            raise trouble(name, words)
+
+    def clean(self) -> None:
+        """Delete the temporary files of copies that were killed."""
+        self._skopeo.clean()
+
+    def _policy(self, namespace: str) -> str:
+        """The signature policy for pods of a namespace: its own file, if there is one, or everybody's."""
+        if self._config.signature_policy_dir and namespace:
+            own = pathlib.Path(self._config.signature_policy_dir) / f"{namespace}.json"
+            if own.is_file():
+                return str(own)
+        return self._config.signature_policy
 
 
 def trouble(name: str, words: str) -> errors.CRIError:

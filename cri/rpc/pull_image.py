@@ -11,5 +11,5 @@ async def pull_image(parts: Parts, request: api_pb2.PullImageRequest) -> api_pb2
     if not request.image.image:
         raise errors.InvalidArgument("no image specified")
     credentials = Credentials.from_request(request.auth) if request.HasField("auth") else None
-    image_id = await parts.puller.pull(request.image.image, credentials)
+    image_id = await parts.puller.pull(request.image.image, credentials, request.sandbox_config.metadata.namespace)
     return api_pb2.PullImageResponse(image_ref=image_id)

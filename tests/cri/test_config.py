@@ -26,7 +26,15 @@ def test_files_drop_ins_and_flags_win_in_that_order(tmp_path: pathlib.Path) -> N
     assert found.listen == "/x.sock"
 
 
-@pytest.mark.parametrize("text", ["not toml [", "[crio]\nroot = 5\n", "[crio.network]\nplugin_dirs = [1]\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not toml [",
+        "[crio]\nroot = 5\n",
+        "[crio.network]\nplugin_dirs = [1]\n",
+        '[crio.image]\npull_progress_timeout = "soon"\n',
+    ],
+)
 def test_mistakes_name_the_file(tmp_path: pathlib.Path, text: str) -> None:
     path = tmp_path / "crio.conf"
     path.write_text(text)
@@ -41,3 +49,11 @@ def test_a_missing_file_is_an_error() -> None:
 
 def test_every_key_has_a_field() -> None:
     assert set(config.KEYS.values()) <= {f.name for f in dataclasses.fields(config.Config)}
+
+
+def test_the_time_a_pull_may_rest(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "crio.conf"
+    path.write_text('[crio.image]\npull_progress_timeout = "1m30s"\n')
+    assert config.load(Options(config=str(path))).stall_seconds == 90
+    path.write_text('[crio.image]\npull_progress_timeout = "0s"\n')
+    assert config.load(Options(config=str(path))).stall_seconds == 0

@@ -67,6 +67,8 @@ class Service:
         self.cdi.mkdir(exist_ok=True)
         runtime = f'cdi_spec_dirs = ["{self.cdi}"]\ncgroup_manager = "{CGROUP_MANAGER}"\n'
         (directory / "crio.conf").write_text(f"[crio.runtime]\n{runtime}")
+        self.drop_ins = directory / "crio.conf.d"
+        self.drop_ins.mkdir(exist_ok=True)
         self.log = directory / "cri.log"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -110,6 +112,12 @@ class Service:
         )
         self.runtime = api_pb2_grpc.RuntimeServiceStub(self.channel)
         self.images = api_pb2_grpc.ImageServiceStub(self.channel)
+
+    def restart_with(self, configuration: str) -> None:
+        """Stop, and start again with some more configuration."""
+        self.stop()
+        (self.drop_ins / "50-test.conf").write_text(configuration)
+        self.start()
 
     def kill(self) -> None:
         assert self.process is not None
@@ -168,8 +176,12 @@ class Service:
             text += f'[[registry]]\nlocation = "{host}"\ninsecure = true\n'
         self.registries.write_text(text + more)
 
-    def pull(self, name: str, **auth: str) -> str:
-        request = api.PullImageRequest(image={"image": name}, auth=api.AuthConfig(**auth) if auth else None)
+    def pull(self, name: str, *, namespace: str = "tests", **auth: str) -> str:
+        request = api.PullImageRequest(
+            image={"image": name},
+            auth=api.AuthConfig(**auth) if auth else None,
+            sandbox_config={"metadata": {"namespace": namespace}},
+        )
         return str(self.images.PullImage(request, timeout=60).image_ref)
 
     def remove_image(self, name: str) -> None:

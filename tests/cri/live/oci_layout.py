@@ -56,17 +56,18 @@ def _add(
     tar.addfile(info, io.BytesIO(data))
 
 
+def add_blob(directory: Path, data: bytes, kind: str) -> dict[str, Any]:
+    """Put a blob into a layout; returns its descriptor."""
+    blobs = directory / "blobs/sha256"
+    blobs.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(data).hexdigest()
+    (blobs / digest).write_bytes(data)
+    return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(data)}
+
+
 def write(directory: Path, config: dict[str, Any], *layers: bytes) -> str:
     """Write an OCI layout; returns the image's id."""
-    blobs = directory / "blobs/sha256"
-    blobs.mkdir(parents=True)
-
-    def blob(data: bytes, kind: str) -> dict[str, Any]:
-        digest = hashlib.sha256(data).hexdigest()
-        (blobs / digest).write_bytes(data)
-        return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(data)}
-
-    descriptors = [blob(gzip.compress(layer, 1, mtime=0), _LAYER) for layer in layers]
+    descriptors = [add_blob(directory, gzip.compress(layer, 1, mtime=0), _LAYER) for layer in layers]
     document = {
         "architecture": "amd64",
         "os": "linux",
@@ -74,9 +75,9 @@ def write(directory: Path, config: dict[str, Any], *layers: bytes) -> str:
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]},
         "history": [{"created_by": "test"} for _ in layers],
     }
-    configuration = blob(json.dumps(document).encode(), _CONFIG)
+    configuration = add_blob(directory, json.dumps(document).encode(), _CONFIG)
     manifest = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": configuration, "layers": descriptors}
-    index = {"schemaVersion": 2, "manifests": [blob(json.dumps(manifest).encode(), _MANIFEST)]}
+    index = {"schemaVersion": 2, "manifests": [add_blob(directory, json.dumps(manifest).encode(), _MANIFEST)]}
     (directory / "index.json").write_text(json.dumps(index))
     (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     return str(configuration["digest"]).removeprefix("sha256:")
