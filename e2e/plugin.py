@@ -1,7 +1,7 @@
 """pytest plugin: a running cluster as a fixture. Usable by other projects with `-p e2e.plugin`.
 
-Fixtures: `cluster` (one for the session), `namespace` (a fresh one for each test), `busybox` (an image built on the
-spot).
+Fixtures: `cluster` (one for the session; $E2E_START_FLAGS are added to its start), `namespace` (a fresh one for each
+test), `busybox` (an image built on the spot).
 """
 
 import os
@@ -21,7 +21,8 @@ def cluster() -> Iterator[Cluster]:
     """A cluster for the whole session, deleted at its end."""
     if os.geteuid() != 0:
         pytest.skip("a cluster on the host driver needs root")
-    made = Cluster.in_scratch(f"e2e-{uuid.uuid4().hex[:6]}")
+    flags = os.environ.get("E2E_START_FLAGS", "").split()
+    made = Cluster.in_scratch(f"e2e-{uuid.uuid4().hex[:6]}", *flags)
     try:
         made.start()
         yield made
