@@ -1,6 +1,7 @@
 """A node of its own for live tests: etcd, API server, runtime and kubelet, on free ports, in a temporary directory."""
 
 import asyncio
+import contextlib
 import hashlib
 import io
 import json
@@ -166,13 +167,19 @@ def _start_control_plane(node):
         _kubeconfig(node, name, port)
 
 
-def _start_node(node):
+def write_network(node, name):
+    """A CNI configuration in ``net.d``: the node's bridge."""
     home = node.home
     (home / "net.d").mkdir()
     ipam = {"type": "host-local", "dataDir": f"{home}/ipam", "ranges": [[{"subnet": node.subnet}]]}
     plugin = {"type": "bridge", "bridge": node.bridge, "isGateway": True, "ipam": ipam}
     conflist = {"cniVersion": "1.0.0", "name": node.bridge, "plugins": [plugin]}
-    (home / "net.d" / "1.conflist").write_text(json.dumps(conflist))
+    (home / "net.d" / name).write_text(json.dumps(conflist))
+
+
+def _start_runtime(node):
+    home = node.home
+    write_network(node, "1.conflist")
     storage = ("--root", str(home / "storage"), "--runroot", str(home / "run"))
     node.start(
         "cri", sys.executable, "-m", "cri", "--listen", str(home / "cri.sock"), *storage, "--state-dir", str(home / "cri"),
@@ -182,6 +189,10 @@ def _start_node(node):
     image_archive(home / "image.tar")
     target = f"containers-storage:[overlay@{home}/storage+{home}/run]{IMAGE}"
     subprocess.run(["skopeo", "copy", "-q", f"docker-archive:{home}/image.tar", target], check=True)
+
+
+def _start_kubelet(node):
+    home = node.home
     (home / "manifests").mkdir()
     configuration = {
         "kind": "KubeletConfiguration",
@@ -227,19 +238,20 @@ async def _ready(node):
     await client.close()
 
 
-@pytest.fixture(scope="session")
-def live_node(tmp_path_factory):
-    """The node; everything it made is gone afterwards."""
+@contextlib.contextmanager
+def running_node(home, start_runtime):
+    """A node on any runtime that listens on ``cri.sock``; everything it made is gone afterwards."""
     tag = secrets.token_hex(3)
     subnet = f"10.{100 + secrets.randbelow(100)}.{secrets.randbelow(250)}.0/24"
-    node = LiveNode(tmp_path_factory.mktemp("node"), f"kl{tag}", subnet, f"/kubelet-test-{tag}")
+    node = LiveNode(home, f"kl{tag}", subnet, f"/kubelet-test-{tag}")
     try:
         subprocess.run(["ip", "link", "add", node.bridge, "type", "bridge"], check=True)
         subprocess.run(["ip", "addr", "add", f"{node.address}/24", "dev", node.bridge], check=True)
         subprocess.run(["ip", "link", "set", node.bridge, "up"], check=True)
         _certificates(node)
         _start_control_plane(node)
-        _start_node(node)
+        start_runtime(node)
+        _start_kubelet(node)
         asyncio.run(_ready(node))
         yield node
     finally:
@@ -252,6 +264,13 @@ def live_node(tmp_path_factory):
             )
         subprocess.run(["ip", "link", "del", node.bridge], capture_output=True)
         _leave_nothing(node)
+
+
+@pytest.fixture(scope="session")
+def live_node(tmp_path_factory):
+    """The node on our own runtime."""
+    with running_node(tmp_path_factory.mktemp("node"), _start_runtime) as node:
+        yield node
 
 
 def _leave_nothing(node):
