@@ -67,6 +67,7 @@ class Settings:
         self.disable_interface = call.flag("disableContainerInterface")
         self.detect = call.flag("enabledad")
         self.isolated = call.flag("portIsolation")
+        masquerade.by_iptables(call)  # refuses what there is not
         self.mac = veth.check_mac(call.mac())
         if not 0 <= self.vlan <= _MAX_VLAN:
             raise CNIError(INVALID_CONFIG, f"invalid VLAN ID {self.vlan} (must be between 0 and {_MAX_VLAN})")
@@ -140,7 +141,7 @@ def _connect(call: Call, settings: Settings, answer: Result, host: Netlink) -> N
     if settings.mac_check:
         mac_spoof_check.add(call, port.name, peer.mac)
     if settings.ip_masq and ips:
-        masquerade.add(call.name, call.container_id, call.ifname, [ip["address"] for ip in ips])
+        masquerade.add(call, [ip["address"] for ip in ips])
     outer = _wait_for_carrier(port.name, settings, host)
     bridge_now = links.by_index(bridge.index, host) or bridge
     answer["interfaces"] = [
@@ -304,7 +305,7 @@ def delete(call: Call) -> None:
 
 def _remove_rules(call: Call) -> None:
     if call.flag("ipMasq"):
-        masquerade.delete(call.name, call.container_id, call.ifname)
+        masquerade.delete(call)
     if call.flag("macspoofchk"):
         mac_spoof_check.delete(call)
 
@@ -329,7 +330,7 @@ def check(call: Call) -> None:
                 raise CNIError(INTERNAL, f'host veth "{one["name"]}" is not a port of "{bridge.name}"')
             if inner is not None and inner.parent != outer.index:
                 raise CNIError(INTERNAL, f'host veth "{one["name"]}" is not the peer of "{call.ifname}"')
-    if settings.ip_masq and previous.get("ips") and not masquerade.exists(call.name, call.container_id, call.ifname):
+    if settings.ip_masq and previous.get("ips") and not masquerade.exists(call):
         raise CNIError(INTERNAL, "masquerade of the container is missing")
     if settings.mac_check and inner is not None:
         mac_spoof_check.check(call)
@@ -339,7 +340,7 @@ def gc(call: Call) -> None:
     """Remove rules of attachments that are no more, and let the IPAM plugin free their addresses."""
     marks = valid_marks(call.name, call.config)
     veth.collect_pairs(call.name, marks)
-    masquerade.collect(call.name, marks)
+    masquerade.collect(call)
     mac_spoof_check.collect(call.name, marks)
     delegate.ipam_pass(call)
 

@@ -2,16 +2,22 @@
 
 One table of ours: a verdict map sends a pod's address to its network's chain, which lets the network's own subnet and
 multicast pass and masquerades the rest. So the number of rules is constant; a pod is one element, whose comment says
-whose it is. The table goes with its last pod.
+whose it is. The table goes with its last pod. Where the configuration asks for iptables (`ipMasqBackend`), the work
+is masquerade_iptables'.
 """
 
 from __future__ import annotations
 
 import errno
 
-from cni.attachment import digest, mark, network_mark
+from cni.attachment import digest, mark, network_mark, valid_marks
+from cni.errors import INVALID_CONFIG, CNIError
 from cni.plugins import nft_elements
 from linux import addresses, netns, nftables
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni.config import Call
 
 TABLE = "minikube_py_masquerade"
 _MAPS = {
@@ -54,10 +60,27 @@ def _skeleton(network: str, cidrs: list[str]) -> list[str]:
     return lines
 
 
-def add(network: str, container_id: str, ifname: str, cidrs: list[str]) -> None:
+def by_iptables(call: Call) -> bool:
+    """Whether the configuration asks for iptables.
+
+    Raises:
+        CNIError: it asks for something else that there is not.
+    """
+    backend = call.text("ipMasqBackend") or "nftables"
+    if backend not in ("nftables", "iptables"):
+        raise CNIError(INVALID_CONFIG, f'unknown ipmasq backend "{backend}"')
+    return backend == "iptables"
+
+
+def add(call: Call, cidrs: list[str]) -> None:
     """Masquerade what these addresses of an attachment (`address/length`) send out of their subnets."""
-    comment = mark(network, container_id, ifname)
-    creates = [f"create {_element(cidr, network, comment)}" for cidr in cidrs]
+    if by_iptables(call):
+        from cni.plugins import masquerade_iptables
+
+        masquerade_iptables.add(call, cidrs)
+        return
+    comment = mark(call.name, call.container_id, call.ifname)
+    creates = [f"create {_element(cidr, call.name, comment)}" for cidr in cidrs]
     with netns.lock():
         try:
             nftables.run("\n".join(creates))
@@ -66,8 +89,8 @@ def add(network: str, container_id: str, ifname: str, cidrs: list[str]) -> None:
             if error.errno not in (errno.ENOENT, errno.EEXIST):
                 raise
         # The table or the network's chain is missing, or an element was left over by somebody who was killed.
-        skeleton = _skeleton(network, cidrs)
-        adds = [f"add {_element(cidr, network, comment)}" for cidr in cidrs]
+        skeleton = _skeleton(call.name, cidrs)
+        adds = [f"add {_element(cidr, call.name, comment)}" for cidr in cidrs]
         deletes = [f"delete {_key(cidr)}" for cidr in cidrs]
         try:
             nftables.run("\n".join([*skeleton, *adds, *deletes, *adds]))
@@ -78,18 +101,30 @@ def add(network: str, container_id: str, ifname: str, cidrs: list[str]) -> None:
             nftables.run("\n".join([*skeleton, *deletes, *adds]))
 
 
-def delete(network: str, container_id: str, ifname: str) -> None:
+def delete(call: Call) -> None:
     """Stop masquerading an attachment's addresses."""
-    wanted = mark(network, container_id, ifname)
+    wanted = mark(call.name, call.container_id, call.ifname)
     nft_elements.remove(f"inet {TABLE}", lambda comment: comment == wanted)
+    if call.config.get("ipMasqBackend") == "iptables":
+        from cni.plugins import masquerade_iptables
+
+        masquerade_iptables.delete(call)
 
 
-def collect(network: str, valid: set[str]) -> None:
-    """Stop masquerading for those attachments of a network whose marks are not valid."""
-    prefix = network_mark(network) + "-"
+def collect(call: Call) -> None:
+    """Stop masquerading for those attachments of the network that are no more."""
+    prefix, valid = network_mark(call.name) + "-", valid_marks(call.name, call.config)
     nft_elements.remove(f"inet {TABLE}", lambda comment: comment.startswith(prefix) and comment not in valid)
+    if call.config.get("ipMasqBackend") == "iptables":
+        from cni.plugins import masquerade_iptables
+
+        masquerade_iptables.collect(call)
 
 
-def exists(network: str, container_id: str, ifname: str) -> bool:
+def exists(call: Call) -> bool:
     """Whether an attachment's addresses are masqueraded."""
-    return nft_elements.holds(f"inet {TABLE}", mark(network, container_id, ifname))
+    if by_iptables(call):
+        from cni.plugins import masquerade_iptables
+
+        return masquerade_iptables.exists(call)
+    return nft_elements.holds(f"inet {TABLE}", mark(call.name, call.container_id, call.ifname))

@@ -28,6 +28,7 @@ def add(call: Call) -> Result:
     """Connect the container."""
     if not delegate.ipam_type(call):
         raise CNIError(INVALID_CONFIG, "ptp: an IPAM plugin is required")
+    masquerade.by_iptables(call)  # refuses what there is not, before anything is made
     answer: Result = {"routes": [], "dns": {}}
     try:
         answer.update({key: value for key, value in delegate.ipam_add(call).items() if value})
@@ -68,7 +69,7 @@ def _connect(call: Call, answer: Result, host: Netlink) -> None:
         routes = [{**route, "gw": route.get("gw") or veth.gateway_for(ips, route["dst"])} for route in answer["routes"]]
         veth.configure(inside, inner.index, {"routes": routes}, call.ifname)
     if call.flag("ipMasq"):
-        masquerade.add(call.name, call.container_id, call.ifname, [ip["address"] for ip in ips])
+        masquerade.add(call, [ip["address"] for ip in ips])
     answer["interfaces"] = [
         {"name": outer.name, "mac": outer.mac, "mtu": outer.mtu},
         {"name": call.ifname, "mac": inner.mac, "mtu": inner.mtu, "sandbox": call.netns},
@@ -106,7 +107,7 @@ def _undo(call: Call) -> None:
 
 def _remove_rules(call: Call) -> None:
     if call.flag("ipMasq"):
-        masquerade.delete(call.name, call.container_id, call.ifname)
+        masquerade.delete(call)
 
 
 def delete(call: Call) -> None:
@@ -124,7 +125,7 @@ def check(call: Call) -> None:
     outer = links.by_index(inner.parent)
     if outer is None or outer.kind != "veth":
         raise CNIError(INTERNAL, f'the host end of "{call.ifname}" is not there')
-    if call.flag("ipMasq") and not masquerade.exists(call.name, call.container_id, call.ifname):
+    if call.flag("ipMasq") and not masquerade.exists(call):
         raise CNIError(INTERNAL, "masquerade of the container is missing")
 
 
@@ -132,7 +133,7 @@ def gc(call: Call) -> None:
     """Remove rules of attachments that are no more, and let the IPAM plugin free their addresses."""
     marks = valid_marks(call.name, call.config)
     veth.collect_pairs(call.name, marks)
-    masquerade.collect(call.name, marks)
+    masquerade.collect(call)
     delegate.ipam_pass(call)
 
 

@@ -25,21 +25,8 @@ def _mappings(call: Call) -> list[rules.Mapping]:
     return [one for one in (rules.Mapping(entry) for entry in raw) if one.host_port]
 
 
-def _options(call: Call) -> rules.Options:
-    backend = call.text("backend")
-    if backend not in ("", "nftables", "iptables"):
-        raise CNIError(INTERNAL, f'unrecognized backend "{backend}"')
-    conditions = {
-        addresses.AF_INET: [str(word) for word in call.config.get("conditionsV4") or []],
-        addresses.AF_INET6: [str(word) for word in call.config.get("conditionsV6") or []],
-    }
-    return rules.Options(
-        snat=call.flag("snat", default=True), masquerade_all=call.flag("masqAll"), conditions=conditions
-    )
-
-
 def _container_addresses(call: Call) -> dict[int, str]:
-    """The first address of each family that is on the container's own interface."""
+    """The first address (`address/length`) of each family that is on the container's own interface."""
     answer = call.require_previous()
     interfaces = answer.get("interfaces") or []
     found: dict[int, str] = {}
@@ -48,32 +35,42 @@ def _container_addresses(call: Call) -> dict[int, str]:
         if index is not None and 0 <= index < len(interfaces) and not interfaces[index].get("sandbox"):
             continue
         packed, _ = addresses.parse_cidr(ip["address"])
-        found.setdefault(addresses.family(packed), addresses.unpack(packed))
+        found.setdefault(addresses.family(packed), str(ip["address"]))
     return found
 
 
 def add(call: Call) -> Result:
     """Forward the ports that the runtime names."""
     answer = call.require_previous()
-    mappings, options = _mappings(call), _options(call)
+    mappings, options = _mappings(call), rules.Options(call)
     if not mappings:
         return answer
-    comment = mark(call.name, call.container_id, call.ifname)
-    for family, address in _container_addresses(call).items():
-        commands = rules.elements(family, address, mappings, options, comment)
-        if not commands:
+    for family, cidr in _container_addresses(call).items():
+        address = addresses.unpack(addresses.parse_cidr(cidr)[0])
+        if not any(one.applies_to(family) for one in mappings):
             continue
         if options.snat and family == addresses.AF_INET:
             _route_localnet(address)
-        with netns.lock():
-            there = nft_elements.present(rules.table(family))
-            wanted = [one for one in mappings if one.applies_to(family)]
-            stale = rules.replaced(there, wanted, comment, address)
-            cleanup = nft_elements.removal(rules.table(family), there, stale, own_chains=True)
-            head = [] if there and not cleanup else rules.skeleton(family)
-            nftables.run("\n".join([*cleanup, *head, *commands]))
+        if options.backend == rules.IPTABLES:
+            from cni.plugins.portmap import iptables
+
+            iptables.add(call, family, cidr, mappings, options)
+        else:
+            _add_elements(call, family, address, mappings, options)
     _forget_flows(mappings)
     return answer
+
+
+def _add_elements(call: Call, family: int, address: str, mappings: list[rules.Mapping], options: rules.Options) -> None:
+    comment = mark(call.name, call.container_id, call.ifname)
+    commands = rules.elements(family, address, mappings, options, comment)
+    with netns.lock():
+        there = nft_elements.present(rules.table(family))
+        wanted = [one for one in mappings if one.applies_to(family)]
+        stale = rules.replaced(there, wanted, comment, address)
+        cleanup = nft_elements.removal(rules.table(family), there, stale, own_chains=True)
+        head = [] if there and not cleanup else rules.skeleton(family)
+        nftables.run("\n".join([*cleanup, *head, *commands]))
 
 
 def _route_localnet(address: str) -> None:
@@ -97,12 +94,29 @@ def delete(call: Call) -> None:
     """Stop forwarding to the container."""
     wanted = mark(call.name, call.container_id, call.ifname)
     _remove(lambda comment: comment == wanted)
+    if _by_iptables(call):
+        from cni.plugins.portmap import iptables
+
+        iptables.delete(call)
+        _forget_flows(_mappings(call))
 
 
 def gc(call: Call) -> None:
     """Stop forwarding to containers that are no more."""
     prefix, valid = network_mark(call.name) + "-", valid_marks(call.name, call.config)
     _remove(lambda comment: comment.startswith(prefix) and comment not in valid)
+    if _by_iptables(call):
+        from cni.plugins.portmap import iptables
+
+        iptables.collect(call)
+
+
+def _by_iptables(call: Call) -> bool:
+    """Whether there may be something in iptables; a configuration that ADD refused has left nothing there."""
+    try:
+        return rules.backend_of(call.config) == rules.IPTABLES
+    except CNIError:
+        return False
 
 
 def _remove(matches: Callable[[str], bool]) -> None:
@@ -120,9 +134,14 @@ def _remove(matches: Callable[[str], bool]) -> None:
 
 def check(call: Call) -> None:
     """Raise unless the ports are forwarded."""
-    mappings = _mappings(call)
+    mappings, options = _mappings(call), rules.Options(call)
     comment = mark(call.name, call.container_id, call.ifname)
     for family in _container_addresses(call):
+        if options.backend == rules.IPTABLES:
+            from cni.plugins.portmap import iptables
+
+            iptables.check(call, family, mappings)
+            continue
         wanted = sum(one.applies_to(family) for one in mappings)
         names = rules.PORT_MAPS + rules.VERDICT_MAPS
         have = (

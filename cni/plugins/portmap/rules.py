@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from cni.config import Call
     from cni.plugins.nft_elements import Element
 
 TABLE = "minikube_py_hostport"
@@ -22,6 +23,8 @@ _MAX_PORT = 65535
 PORT_MAPS = ("ports", "ip_ports")
 VERDICT_MAPS = ("conditional", "ip_conditional")
 SETS = ("hairpins", "locals", "all_sources")
+NFTABLES, IPTABLES = "nftables", "iptables"
+_DEFAULT_MARK_BIT, _MAX_MARK_BIT = 13, 31
 
 
 class Mapping:
@@ -68,10 +71,48 @@ def _port(raw: dict[str, Any], key: str, *, lowest: int) -> int:
 class Options:
     """What the plugin's configuration says about all its ports."""
 
-    __slots__ = ("conditions", "masquerade_all", "snat")
+    __slots__ = ("backend", "conditions", "mark_bit", "mark_chain", "masquerade_all", "snat")
 
-    def __init__(self, *, snat: bool, masquerade_all: bool, conditions: dict[int, list[str]]) -> None:
-        self.snat, self.masquerade_all, self.conditions = snat, masquerade_all, conditions
+    def __init__(self, call: Call) -> None:
+        self.snat = call.flag("snat", default=True)
+        self.masquerade_all = call.flag("masqAll")
+        self.mark_chain = call.text("externalSetMarkChain")
+        self.mark_bit = call.number("markMasqBit", _DEFAULT_MARK_BIT)
+        self.conditions = {
+            addresses.AF_INET: [str(word) for word in call.config.get("conditionsV4") or []],
+            addresses.AF_INET6: [str(word) for word in call.config.get("conditionsV6") or []],
+        }
+        if self.mark_chain and call.config.get("markMasqBit") is not None:
+            raise CNIError(INVALID_CONFIG, "Cannot specify externalSetMarkChain and markMasqBit")
+        if not 0 <= self.mark_bit <= _MAX_MARK_BIT:
+            raise CNIError(INVALID_CONFIG, f"MasqMarkBit must be between 0 and {_MAX_MARK_BIT}")
+        self.backend = backend_of(call.config)
+
+
+def backend_of(config: dict[str, Any]) -> str:
+    """What forwards the ports: what the configuration names, else iptables where it is written for that, else nftables.
+
+    Raises:
+        CNIError: the configuration is written for another one than it names, or for both.
+    """
+    needs: dict[str, list[str]] = {}
+    if config.get("externalSetMarkChain"):
+        needs.setdefault(IPTABLES, []).append("externalSetMarkChain")
+    for key in ("conditionsV4", "conditionsV6"):
+        words = config.get(key)
+        if words:
+            # Only iptables' conditions begin with a hyphen.
+            needs.setdefault(IPTABLES if str(words[0]).startswith("-") else NFTABLES, []).append(key)
+    backend = config.get("backend") or (IPTABLES if IPTABLES in needs else NFTABLES)
+    if backend not in (IPTABLES, NFTABLES):
+        raise CNIError(INVALID_CONFIG, f'unrecognized backend "{backend}"')
+    other = NFTABLES if backend == IPTABLES else IPTABLES
+    if other in needs:
+        raise CNIError(
+            INVALID_CONFIG,
+            f"{backend} backend was requested but configuration contains {other}-specific options {needs[other]}",
+        )
+    return str(backend)
 
 
 def family_word(family: int) -> str:
