@@ -1,6 +1,7 @@
 """Writes what the programs read at start: certificates, kubeconfigs, kubelet, runtime and network configuration."""
 
 import json
+from pathlib import Path
 
 from linux.files import atomic_write
 from minikube_py import certificates, kubeconfig_file
@@ -8,6 +9,7 @@ from minikube_py.profiles import Profile
 from minikube_py.steps.interface import StartContext
 
 CNI_VERSION = "1.0.0"
+_RESOLVED_STUB = "127.0.0.53"
 
 
 def write_configuration(context: StartContext) -> None:
@@ -52,9 +54,23 @@ def kubelet_configuration(profile: Profile) -> dict[str, object]:
         "failSwapOn": False,
         "podCIDR": profile.network.pod_cidr,
         "podLogsDir": str(profile.directory / "pod-logs"),
-        "resolvConf": "/etc/resolv.conf",
+        "resolvConf": str(resolv_conf(Path("/"))),
         "staticPodPath": str(profile.directory / "manifests"),
     }
+
+
+def resolv_conf(root: Path) -> Path:
+    """The host's resolvers as a pod can use them.
+
+    Where systemd-resolved runs, /etc/resolv.conf names only its stub on the host's loopback, which is another one in a
+    pod; the servers behind it stand in a file of its own.
+    """
+    usual, behind = root / "etc/resolv.conf", root / "run/systemd/resolve/resolv.conf"
+    try:
+        servers = [words[1] for line in usual.read_text().splitlines() if (words := line.split())[:1] == ["nameserver"]]
+    except (OSError, IndexError):
+        return usual
+    return behind if servers == [_RESOLVED_STUB] and behind.exists() else usual
 
 
 def _cgroup_driver(profile: Profile) -> str:
