@@ -25,6 +25,7 @@ from controllers.certificates import approval as certificate_approval
 from controllers.certificates import cleaner as certificate_cleaner
 from controllers.certificates import signing as certificate_signing
 from controllers.context import Context
+from controllers.cron_job import controller as cron_job
 from controllers.deployment import controller as deployment
 from controllers.garbage_collector import controller as garbage_collector
 from controllers.job import controller as job
@@ -60,6 +61,7 @@ CONTROLLERS: tuple[Row, ...] = (
     Row("replicationcontroller-controller", replica_set.new_replication),
     Row("deployment-controller", deployment.new),
     Row("job-controller", job.new),
+    Row("cronjob-controller", cron_job.new),
     Row("garbage-collector-controller", garbage_collector.new),
     Row("pod-garbage-collector-controller", pod_garbage_collection.new),
     Row("node-lifecycle-controller", node_lifecycle.new),

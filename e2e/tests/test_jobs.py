@@ -107,3 +107,25 @@ def test_a_suspended_job_waits_and_goes_on(cluster: Cluster, busybox: str, names
     wait_for("its pod goes", lambda: not cluster.get("pods", "-l", "job-name=held", *flags)["items"])
     status = cluster.get("job", "held", *flags)["status"]
     assert (status.get("failed"), status.get("startTime")) == (None, None)
+
+
+def test_a_cron_job_starts_jobs_keeps_some_and_can_be_run_at_once(cluster: Cluster, busybox: str, namespace: str):
+    flags = ["-n", namespace]
+    template = {"spec": job("x", busybox, ["true"])["spec"]}
+    cluster.apply(
+        {
+            "apiVersion": "batch/v1",
+            "kind": "CronJob",
+            "metadata": {"name": "tick"},
+            "spec": {"schedule": "@every 1s", "successfulJobsHistoryLimit": 1, "jobTemplate": template},
+        },
+        flags=flags,
+    )
+    wait_for("it ran", lambda: cluster.get("cronjob", "tick", *flags)["status"].get("lastSuccessfulTime"))
+    assert cluster.get("cronjob", "tick", *flags)["status"]["lastScheduleTime"]
+    cluster.kubectl("patch", "cronjob", "tick", *flags, "-p", '{"spec":{"suspend":true}}')
+    cluster.kubectl("create", "job", "now", "--from=cronjob/tick", *flags)
+    cluster.kubectl("wait", "--for=condition=complete", "job/now", *flags, "--timeout=60s")
+    wait_for("one is kept", lambda: len(cluster.get("jobs", *flags)["items"]) == 1)
+    cluster.kubectl("delete", "cronjob", "tick", *flags)
+    wait_for("its jobs go with it", lambda: not cluster.get("jobs", *flags)["items"])

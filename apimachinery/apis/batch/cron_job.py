@@ -1,8 +1,11 @@
 """CronJob."""
 
+import zoneinfo
+
 from apimachinery.apis.batch import job
 from apimachinery.apis.core.pod import apply_template_defaults
 from apimachinery.apis.field_rules import Errors, non_negative, one_of
+from apimachinery.objects import cron_schedule
 from apimachinery.objects.field_path import FieldPath, invalid, required
 from apimachinery.objects.metadata import Obj
 
@@ -24,44 +27,30 @@ def apply_defaults(obj: Obj) -> None:
 _SPEC = FieldPath("spec")
 _POLICIES = ("Allow", "Forbid", "Replace")
 _MOST_NAME = 52
-_MACROS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
-_FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
-    )
-}
-_DAYS = {name: number for number, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])}
 
 
 def schedule_problem(schedule: str) -> str:
     """Why a schedule can't be read; empty if it can."""
-    if schedule.startswith("@"):
-        every = schedule.startswith("@every ")
-        return "" if schedule in _MACROS or every else f"unrecognized descriptor: {schedule}"
-    fields = schedule.split()
-    if len(fields) != len(_FIELDS):
-        return f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]"
-    for field, (least, most) in zip(fields, _FIELDS, strict=True):
-        for part in field.split(","):
-            if not _fits(part, least, most):
-                return f'failed to parse "{field}"'
+    try:
+        cron_schedule.parse(schedule)
+    except cron_schedule.ScheduleError as error:
+        return str(error)
     return ""
 
 
-def _fits(part: str, least: int, most: int) -> bool:
-    span, slash, step = part.partition("/")
-    if slash and not (step.isdigit() and int(step) > 0):
-        return False
-    if span in ("*", "?"):
-        return True
-    words = {12: _MONTHS, 7: _DAYS}.get(most, {})
-    ends = [words.get(end.lower(), end) for end in span.split("-", 1)]
-    if not all(isinstance(end, int) or end.isdigit() for end in ends):
-        return False
-    numbers = [int(end) for end in ends]
-    return all(least <= number <= most for number in numbers) and numbers == sorted(numbers)
+def zone_problem(zone: str | None) -> str:
+    """Why a time zone is none; empty if it is one, or none is given."""
+    if zone is None:
+        return ""
+    if not zone:
+        return "timeZone must be nil or non-empty string"
+    if zone.lower() == "local":
+        return "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return f"unknown time zone {zone}"
+    return ""
 
 
 def validate(obj: Obj) -> Errors:
@@ -81,6 +70,9 @@ def validate(obj: Obj) -> Errors:
         problem = schedule_problem(schedule)
         if problem:
             errors.append(invalid(here, schedule, problem))
+    problem = zone_problem(spec.get("timeZone"))
+    if problem:
+        errors.append(invalid(_SPEC.child("timeZone"), spec["timeZone"], problem))
     errors.extend(one_of(spec.get("concurrencyPolicy"), _SPEC.child("concurrencyPolicy"), _POLICIES))
     for field in ("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
         errors.extend(non_negative(spec.get(field), _SPEC.child(field)))
