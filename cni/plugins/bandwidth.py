@@ -1,7 +1,8 @@
 """bandwidth: limits what a container receives and sends, in bits a second.
 
 What it receives is what the host's end of its veth pair sends: a token bucket there. What it sends arrives at that
-end, and is passed through an ifb link of its own, with a token bucket on it.
+end, and is passed through an ifb link of its own, with a token bucket on it. Where only some subnets are meant
+(`shapedSubnets`, or all but `unshapedSubnets`), a class takes the place of the bucket, and filters lead there.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import errno
 
 from cni.attachment import digest
 from cni.errors import INTERNAL, INVALID_CONFIG, CNIError
-from linux import links, netns, tc
+from linux import addresses, links, netns, tc
 from linux.netlink import Netlink
 
 TYPE_CHECKING = False
@@ -19,19 +20,25 @@ if TYPE_CHECKING:
 
     from cni.config import Call
     from cni.result import Result
+    from linux.netlink import Message
 
 ABOUT = "limits the bandwidth of containers"
 _MAX_BURST = 0xFFFFFFFF // 8 * 8
 _KEYS = ("ingressRate", "ingressBurst", "egressRate", "egressBurst")
+_SUBNET_KEYS = ("shapedSubnets", "unshapedSubnets")
 _PREFIX = "bwp"
 
 
 class Limits:
     """What is asked; a rate of 0 means no limit."""
 
-    __slots__ = ("egress_burst", "egress_rate", "ingress_burst", "ingress_rate")
+    __slots__ = ("egress_burst", "egress_rate", "ingress_burst", "ingress_rate", "only_them", "subnets")
 
     def __init__(self, raw: dict[str, Any]) -> None:
+        shaped, unshaped = (_subnets(raw, key) for key in ("shapedSubnets", "unshapedSubnets"))
+        if shaped and unshaped:
+            raise CNIError(INVALID_CONFIG, "unshapedSubnets and shapedSubnets cannot be both specified")
+        self.subnets, self.only_them = shaped or unshaped, bool(shaped)
         values = []
         for key in _KEYS:
             value = raw.get(key) or 0
@@ -46,8 +53,33 @@ class Limits:
                 raise CNIError(INVALID_CONFIG, f"burst cannot be more than {_MAX_BURST} bits")
 
 
+def _subnets(raw: dict[str, Any], key: str) -> list[str]:
+    found = []
+    for word in raw.get(key) or []:
+        try:
+            found.append(addresses.network_text(str(word)))
+        except ValueError as error:
+            raise CNIError(INVALID_CONFIG, f'bad subnet "{word}" provided in {key}: {error}') from error
+    return found
+
+
 def _limits(call: Call) -> Limits:
-    return Limits(call.runtime_config.get("bandwidth") or call.config)
+    """What the runtime asks for (a pod's annotations, as a rule), else what the configuration says."""
+    asked = call.runtime_config.get("bandwidth")
+    if not asked:
+        return Limits(call.config)
+    if not any(asked.get(key) for key in _SUBNET_KEYS):
+        # Which subnets are meant is the network's business: a pod says how much.
+        asked = {**asked, **{key: call.config.get(key) for key in _SUBNET_KEYS}}
+    return Limits(asked)
+
+
+def _limit(index: int, rate: int, burst: int, limits: Limits) -> list[Message]:
+    if limits.subnets:
+        from linux import htb
+
+        return htb.limits(index, rate, burst, limits.subnets, only_them=limits.only_them)
+    return [tc.token_bucket(index, rate, burst)]
 
 
 def ifb_name(call: Call) -> str:
@@ -76,7 +108,7 @@ def add(call: Call) -> Result:
     with Netlink() as host:
         outer = _host_end(call, host)
         if limits.ingress_rate:
-            host.send(tc.token_bucket(outer.index, limits.ingress_rate, limits.ingress_burst))
+            host.send(*_limit(outer.index, limits.ingress_rate, limits.ingress_burst, limits))
         if limits.egress_rate:
             ifb = _limit_egress(call, limits, outer, host)
             interfaces = list(answer.get("interfaces") or [])
@@ -94,9 +126,8 @@ def _limit_egress(call: Call, limits: Limits, outer: links.Link, host: Netlink) 
         # The alias tells GC whose it is.
         host.send(links.change(ifb.index, "name the network of the ifb link", links.alias_attribute(call.name)))
         host.send(tc.ingress(outer.index))
-        host.send(
-            tc.redirect(outer.index, ifb.index), tc.token_bucket(ifb.index, limits.egress_rate, limits.egress_burst)
-        )
+        limit = _limit(ifb.index, limits.egress_rate, limits.egress_burst, limits)
+        host.send(tc.redirect(outer.index, ifb.index), *limit)
     except OSError:
         host.send(links.remove(ifb.index))
         raise
@@ -117,18 +148,24 @@ def check(call: Call) -> None:
     with Netlink() as host:
         outer = _host_end(call, host)
         if limits.ingress_rate:
-            _require_rate(outer, limits.ingress_rate, host)
+            _require_rate(outer, limits.ingress_rate, limits, host)
         if limits.egress_rate:
             ifb = links.find(ifb_name(call), host)
             if ifb is None:
                 raise CNIError(INTERNAL, f"ifb link {ifb_name(call)} is not there")
-            _require_rate(ifb, limits.egress_rate, host)
+            _require_rate(ifb, limits.egress_rate, limits, host)
             if not any(one.kind == "ingress" for one in tc.qdiscs(outer.index, host)):
                 raise CNIError(INTERNAL, f"traffic of {outer.name} is not redirected")
 
 
-def _require_rate(link: links.Link, rate: int, host: Netlink) -> None:
-    if not any(one.kind == "tbf" and one.rate == rate // 8 * 8 for one in tc.qdiscs(link.index, host)):
+def _require_rate(link: links.Link, rate: int, limits: Limits, host: Netlink) -> None:
+    if limits.subnets:
+        from linux import htb
+
+        have = htb.rates(link.index, host)
+    else:
+        have = [one.rate for one in tc.qdiscs(link.index, host) if one.kind == "tbf"]
+    if rate // 8 * 8 not in have:
         raise CNIError(INTERNAL, f"{link.name} has no limit of {rate} bits a second")
 
 
