@@ -32,6 +32,7 @@ from controllers.job import controller as job
 from controllers.persistent_volume import binder as volume_binder
 from controllers.persistent_volume import ephemeral as volume_ephemeral
 from controllers.persistent_volume import protection as volume_protection
+from controllers.stateful_set import controller as stateful_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ CONTROLLERS: tuple[Row, ...] = (
     Row("replicaset-controller", replica_set.new),
     Row("replicationcontroller-controller", replica_set.new_replication),
     Row("deployment-controller", deployment.new),
+    Row("statefulset-controller", stateful_set.new),
     Row("job-controller", job.new),
     Row("cronjob-controller", cron_job.new),
     Row("garbage-collector-controller", garbage_collector.new),

@@ -18,10 +18,10 @@ from apimachinery.objects.metadata import Obj, is_deleting, labels, metadata, na
 from apimachinery.objects.owner_references import controller_of
 from apimachinery.objects.pods import is_active, is_ready
 from apimachinery.objects.times import now as now_text
-from apimachinery.objects.times import parse_time
 from apimachinery.resources import Resource, lookup
 from controllers.adoption import claim
 from controllers.context import Context
+from controllers.pod_availability import seconds_until_available
 from controllers.pod_control import PodControl
 
 _BURST = 500
@@ -174,13 +174,7 @@ class ReplicaSets:
 
     def _available(self, live: Obj, pod: Obj) -> float | None:
         """Seconds until a pod counts as available; 0 if it does, None if it is not ready."""
-        if not is_ready(pod):
-            return None
-        least = int(live["spec"].get("minReadySeconds") or 0)
-        since = (get_condition(pod.get("status"), "Ready") or {}).get("lastTransitionTime")
-        if not least or not since:
-            return 0.0
-        return max(0.0, least - (self._clock.now() - parse_time(since)).total_seconds())
+        return seconds_until_available(pod, int(live["spec"].get("minReadySeconds") or 0), self._clock.now())
 
     def _look_again_when_available(self, key: str, live: Obj, mine: list[Obj]) -> None:
         waits = [wait for pod in mine if (wait := self._available(live, pod))]
