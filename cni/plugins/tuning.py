@@ -43,7 +43,11 @@ def _parameters(call: Call) -> dict[str, str]:
         if name in found:
             raise CNIError(INVALID_CONFIG, f"duplicate sysctl key: {key}")
         if patterns is not None and not _allowed(key, patterns):
-            raise CNIError(INVALID_CONFIG, f"sysctl {key} is not allowed by {_ALLOW_LIST}")
+            allowed = " ".join(patterns)
+            raise CNIError(
+                INVALID_CONFIG,
+                f"Sysctl {key} is not allowed. Only the following sysctls are allowed: [{allowed}] ({_ALLOW_LIST})",
+            )
         found[name] = str(value)
     return found
 
@@ -59,7 +63,13 @@ def _allow_list() -> list[str] | None:
 def _allowed(key: str, patterns: list[str]) -> bool:
     import re
 
-    return any(re.search(pattern, key) for pattern in patterns)
+    for pattern in patterns:
+        try:
+            if re.search(pattern, key):
+                return True
+        except re.error as error:
+            raise CNIError(INVALID_CONFIG, f'"{pattern}" in {_ALLOW_LIST} is no regular expression: {error}') from error
+    return False
 
 
 class Wanted:
@@ -143,7 +153,7 @@ def _update(answer: Result, call: Call, wanted: Wanted) -> None:
 
 
 def _backup(call: Call, link: links.Link, wanted: Wanted) -> None:
-    old: dict[str, Any] = {}
+    old: dict[str, Any] = {"network": call.name}
     if wanted.mac is not None:
         old["mac"] = link.mac
     if wanted.mtu is not None:
@@ -211,14 +221,24 @@ def check(call: Call) -> None:
 
 
 def gc(call: Call) -> None:
-    """Forget what was kept for attachments that are no more (of any network: the files don't name it)."""
+    """Forget what was kept for attachments of this network that are no more."""
     from cni.attachment import valid_attachments
 
     keep = {f"{container_id}_{ifname}.json" for container_id, ifname in valid_attachments(call.config)}
     directory = os.path.dirname(_path(call))
-    # A directory of this network's own may be swept; the shared default holds other networks' files as well.
-    if not call.text("dataDir") or not os.path.isdir(directory):
+    if not os.path.isdir(directory):
         return
     for name in os.listdir(directory):
-        if name.endswith((".json", ".json" + state_file.NEW)) and name not in keep:
-            state_file.remove(f"{directory}/{name}")
+        whole = name.removesuffix(state_file.NEW)
+        if whole.endswith(".json") and whole not in keep and _network_of(f"{directory}/{name}") == call.name:
+            state_file.remove(f"{directory}/{whole}")
+
+
+def _network_of(path: str) -> str | None:
+    """Whose file it is; None where it doesn't say (the reference's do not, nor does one that was never finished)."""
+    try:
+        with open(path, "rb") as file:
+            kept = documents.loads(file.read())
+    except (OSError, ValueError):
+        return None
+    return kept.get("network") if isinstance(kept, dict) else None
