@@ -87,6 +87,8 @@ class Kubelet:
         self.cache = PodCache(self.cri)
         self.runtime_state = RuntimeState(self.cri, self.clock)
         self.node = self._node()
+        nodes = self.factory.informer("nodes", field_selector=f"metadata.name={self.identity.name}")
+        nodes.add_handler(self.node.observe)
         self.cgroups = CgroupTree(config.cgroupRoot, systemd=config.cgroupDriver == "systemd")
         self.images = Images(self.cri, self.clock, serialize=config.serializeImagePulls)
         self.hooks = LifecycleHooks(self.cri)
@@ -191,7 +193,7 @@ class Kubelet:
             )
         )
         parts = WorkerParts(sync, self.termination, self.cleanup, self.statuses, self.probes, self.cache, self.clock)
-        return PodWorkers(parts, self.tasks, self._admit)
+        return PodWorkers(parts, self.tasks, self._admit, self.node.refresh)
 
     def _admit(self, pod: Obj, others: list[Obj]) -> tuple[str, str] | None:
         refusal = forbidden_sysctl(pod, self.config.allowedUnsafeSysctls)

@@ -47,7 +47,8 @@ def admit(
             "NodeAffinity",
             f"{REJECTED}Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
         )
-    if _ports(pod) & {port for other in mine for port in _ports(other)}:
+    taken = [port for other in mine for port in _ports(other)]
+    if any(_collide(port, other) for port in _ports(pod) for other in taken):
         text = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
         return "NodePorts", REJECTED + text
     return None
@@ -67,7 +68,8 @@ def insufficient(pod: Obj, others: list[Obj], allocatable: Mapping[str, str]) ->
             used[key] = used.get(key, 0) + value
     for key, value in requested.items():
         total = milli(allocatable.get(key)) if key == "cpu" else whole(allocatable.get(key))
-        if value and used.get(key, 0) + value > total:
+        foreign = "/" in key and key not in allocatable
+        if value and not foreign and used.get(key, 0) + value > total:
             return key, value, used.get(key, 0), total
     return None
 
@@ -99,12 +101,18 @@ def forbidden_sysctl(pod: Obj, allowed: tuple[str, ...]) -> tuple[str, str] | No
     return None
 
 
-def _ports(pod: Obj) -> set[tuple[str, int]]:
+def _collide(one: tuple[str, int, str], other: tuple[str, int, str]) -> bool:
+    return one[:2] == other[:2] and (one[2] == other[2] or "" in (one[2], other[2]))
+
+
+def _ports(pod: Obj) -> set[tuple[str, int, str]]:
     found = set()
     for container in [*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or ())]:
         for port in container.get("ports") or ():
             if port.get("hostPort"):
-                found.add((port.get("protocol") or "TCP", int(port["hostPort"])))
+                address = port.get("hostIP") or ""
+                everywhere = address in ("0.0.0.0", "::")
+                found.add((port.get("protocol") or "TCP", int(port["hostPort"]), "" if everywhere else address))
     return found
 
 

@@ -152,12 +152,18 @@ class PodWorkers:
     """One instance per kubelet."""
 
     def __init__(
-        self, parts: WorkerParts, tasks: Tasks, admit: Callable[[Obj, list[Obj]], tuple[str, str] | None]
+        self,
+        parts: WorkerParts,
+        tasks: Tasks,
+        admit: Callable[[Obj, list[Obj]], tuple[str, str] | None],
+        refresh_node: Callable[[], Awaitable[None]],
     ) -> None:
         self.parts = parts
         self.tasks = tasks
         self.closing = False
         self._admit = admit
+        self._refresh_node = refresh_node
+        self._undecided: dict[str, Obj] = {}
         self._workers: dict[str, _Worker] = {}
         self._handlers: dict[type[machine.Command], Callable[[_Worker, Any], Awaitable[machine.Done]]] = {
             machine.Sync: self._sync,
@@ -184,23 +190,48 @@ class PodWorkers:
         worker.feed(_spec_changed(pod))
 
     def _add(self, pod: Obj) -> None:
+        uid = pod["metadata"]["uid"]
+        refusal = self._judge(pod)
+        if refusal is None or refusal[0] != "NodeAffinity":
+            self._begin(pod, refusal)
+            return
+        # The labels that are known here may be older than the pod: look at the node again before it is refused.
+        waits = uid in self._undecided
+        self._undecided[uid] = pod
+        if not waits:
+            self.tasks.spawn(self._decide(uid), name=f"admission of {uid}")
+
+    async def _decide(self, uid: str) -> None:
+        try:
+            await self._refresh_node()
+        except (APIError, OSError, TimeoutError) as error:
+            log.info("the node could not be read; its labels may be old", cause=str(error))
+        pod = self._undecided.pop(uid, None)
+        if pod is not None and uid not in self._workers:
+            self._begin(pod, self._judge(pod))
+
+    def _judge(self, pod: Obj) -> tuple[str, str] | None:
+        phase = (pod.get("status") or {}).get("phase")
+        over = phase in {"Succeeded", "Failed"} or pod["metadata"].get("deletionTimestamp")
+        if over or phase == "Running" or pod["metadata"]["uid"] in self.parts.cache.uids():
+            return None
+        return self._admit(pod, self.active())
+
+    def _begin(self, pod: Obj, refusal: tuple[str, str] | None) -> None:
         memory = PodMemory(pod)
         worker = self._workers[memory.uid] = _Worker(self, memory)
-        phase = (pod.get("status") or {}).get("phase")
-        if phase not in {"Succeeded", "Failed"} and not pod["metadata"].get("deletionTimestamp"):
-            known = memory.uid in self.parts.cache.uids() or phase == "Running"
-            refusal = None if known else self._admit(pod, self.active())
-            if refusal is not None:
-                memory.reason, memory.message = refusal
-                memory.rejected = True
-                worker.feed(machine.Stop(*refusal))
-                return
+        if refusal is not None:
+            memory.reason, memory.message = refusal
+            memory.rejected = True
+            worker.feed(machine.Stop(*refusal))
+            return
         worker.arm_deadline()
         worker.feed(_spec_changed(pod))
 
     def removed(self, uid: str, pod: Obj | None = None) -> None:
         """A pod is gone from its source."""
         worker = self._workers.get(uid)
+        self._undecided.pop(uid, None)
         if worker is not None:
             if pod is not None:
                 worker.memory.pod = pod

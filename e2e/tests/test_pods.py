@@ -1,4 +1,5 @@
 import base64
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -241,3 +242,31 @@ def test_mounts_pass_between_the_host_and_a_pod(cluster: Cluster, busybox: str, 
         cluster.kubectl("delete", "pod", "mounter", "-n", namespace, "--wait")
         for point in (from_host, from_pod):
             subprocess.run(["umount", "-l", point], check=False, capture_output=True)
+
+
+def test_a_pod_for_a_label_or_a_resource_that_the_node_just_got_is_admitted(
+    cluster: Cluster, busybox: str, namespace: str
+):
+    node = cluster.profile
+    mark = f"{namespace}.example.com/mark"
+    selected = pod("selected", busybox, nodeSelector={mark: "yes"})
+    patch = json.dumps({"metadata": {"labels": {mark: "yes"}}})
+    cluster.kubectl("patch", "node", node, "-p", patch)
+    cluster.apply(selected, flags=["-n", namespace])
+    cluster.wait_ready("app=selected", namespace=namespace)
+    dongle = json.dumps({"status": {"capacity": {f"{namespace}.example.com/dongle": "2"}}})
+    cluster.kubectl("patch", "node", node, "--subresource=status", "-p", dongle)
+    limits = {"resources": {"limits": {f"{namespace}.example.com/dongle": "2"}}}
+    cluster.apply(pod("plugged", busybox, container=limits), flags=["-n", namespace])
+    cluster.wait_ready("app=plugged", namespace=namespace)
+    cluster.apply(pod("waits", busybox, container=limits), flags=["-n", namespace])
+    wait_for(
+        "the third has no room",
+        lambda: (
+            f"Insufficient {namespace}.example.com/dongle"
+            in cluster.kubectl("describe", "pod/waits", "-n", namespace).stdout
+        ),
+    )
+    cluster.kubectl("label", "node", node, f"{mark}-")
+    back = json.dumps([{"op": "remove", "path": f"/status/capacity/{namespace}.example.com~1dongle"}])
+    cluster.kubectl("patch", "node", node, "--subresource=status", "--type=json", "-p", back)

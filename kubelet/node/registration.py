@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from apimachinery.client.informer import Event
 from apimachinery.client.rest import Client
 from apimachinery.errors import AlreadyExists, APIError, NotFound
 from component.clock import Clock
 from component.logging import get_logger
 from kubelet.node.machine import architecture
-from kubelet.node.status import NodeFacts, allocatable, capacity, differs, node_status
+from kubelet.node.status import NodeFacts, allocatable, differs, foreign, node_status
 
 Obj = dict[str, Any]
 
@@ -58,15 +59,39 @@ class Node:
         """Something the status shows may have changed; look now."""
         self._dirty.set()
 
+    def observe(self, event: Event) -> None:
+        """The Node object was changed, by us or by somebody else."""
+        if self.object is None or _version(event.new) < _version(self.object):
+            return
+        if event.type == "DELETED":
+            self.object = None
+            self.touch()
+            return
+        self.object = event.new
+        told = event.new.get("status") or {}
+        if any((told.get("allocatable") or {}).get(key) != value for key, value in foreign(told).items()):
+            self.touch()
+
     def allocatable(self) -> dict[str, str]:
         """What pods may use."""
-        return allocatable(self._facts) if self._facts else {}
+        if self._facts is None:
+            return {}
+        told = (self.object or {}).get("status") or {}
+        return {**allocatable(self._facts), **foreign(told)}
 
     def labels(self) -> dict[str, str]:
         """Labels as the API has them, or as we would register them."""
         if self.object is not None:
             return dict(self.object["metadata"].get("labels") or {})
         return self._own_labels()
+
+    async def refresh(self) -> None:
+        """Read the Node object anew.
+
+        Raises:
+            APIError: it could not be read.
+        """
+        self.object = await self._client.get("nodes", self.name)
 
     def _own_labels(self) -> dict[str, str]:
         return {
@@ -160,7 +185,7 @@ class Node:
         if old.get("addresses") != fresh["addresses"]:
             patch["addresses"] = [*fresh["addresses"], {"$patch": "replace"}]
         if "capacity" in patch or "allocatable" in patch:
-            patch["capacity"], patch["allocatable"] = capacity(facts), allocatable(facts)
+            patch["capacity"], patch["allocatable"] = fresh["capacity"], fresh["allocatable"]
         was = _ready(old)
         self.object = await self._client.patch(
             "nodes", self.name, {"status": patch}, patch_type="strategic", subresource="status"
@@ -168,6 +193,11 @@ class Node:
         if _ready(fresh) != was:
             log.info("node ready" if _ready(fresh) else "node not ready", node=self.name, why=facts.not_ready)
         return True
+
+
+def _version(node: Obj) -> int:
+    text = str(node["metadata"].get("resourceVersion", ""))
+    return int(text) if text.isdecimal() else 0
 
 
 def _ready(status: Obj) -> bool:

@@ -114,14 +114,19 @@ def conditions(facts: NodeFacts, existing: list[Obj], now: str) -> list[Obj]:
     return result
 
 
+def foreign(status: Obj) -> dict[str, str]:
+    """The extended resources that somebody else put into the capacity (`example.com/dongle`)."""
+    return {key: value for key, value in (status.get("capacity") or {}).items() if "/" in key}
+
+
 def node_status(facts: NodeFacts, old: Obj, now: str) -> Obj:
     """The whole status."""
     addresses = [{"type": "InternalIP", "address": ip} for ip in facts.addresses]
     addresses.append({"type": "Hostname", "address": facts.name})
     return {
         "addresses": addresses,
-        "allocatable": allocatable(facts),
-        "capacity": capacity(facts),
+        "allocatable": {**allocatable(facts), **foreign(old)},
+        "capacity": {**capacity(facts), **foreign(old)},
         "conditions": conditions(facts, old.get("conditions") or [], now),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": facts.port}},
         "images": list(facts.images),

@@ -32,6 +32,26 @@ def test_ports_and_selectors():
     assert admit(pod("a", affinity=affinity), [], NODE, {"x": "y"}, "n") is None
 
 
+def test_a_port_is_free_on_another_address():
+    def with_address(uid, address, protocol="TCP"):
+        made = pod(uid)
+        made["spec"]["containers"][0]["ports"] = [{"hostPort": 80, "hostIP": address, "protocol": protocol}]
+        return made
+
+    one = with_address("a", "127.0.0.1")
+    assert admit(one, [with_address("b", "10.0.0.1")], NODE, {}, "n") is None
+    assert admit(one, [with_address("b", "127.0.0.1", "UDP")], NODE, {}, "n") is None
+    assert admit(one, [with_address("b", "127.0.0.1")], NODE, {}, "n")[0] == "NodePorts"
+    assert admit(one, [with_address("b", "0.0.0.0")], NODE, {}, "n")[0] == "NodePorts"
+
+
+def test_resources_that_the_kubelet_does_not_manage_are_the_schedulers_business():
+    wants = pod("a")
+    wants["spec"]["containers"][0]["resources"]["requests"]["example.com/dongle"] = "1"
+    assert admit(wants, [], NODE, {}, "n") is None
+    assert admit(wants, [wants, pod("b")], {**NODE, "example.com/dongle": "0"}, {}, "n")[0] == "OutOfexample.com/dongle"
+
+
 def test_sysctls_must_be_safe_or_allowed():
     def with_sysctl(name, **spec):
         return pod("a", securityContext={"sysctls": [{"name": name, "value": "1"}]}, **spec)

@@ -39,3 +39,10 @@ def test_conditions_keep_their_transition_and_heartbeats_are_no_difference():
     ready = next(c for c in down["conditions"] if c["type"] == "Ready")
     assert (ready["status"], ready["reason"], ready["lastTransitionTime"]) == ("False", "KubeletNotReady", "t3")
     assert differs(second, down)
+
+
+def test_resources_of_others_stay_and_become_allocatable():
+    old = {"capacity": {"cpu": "1", "example.com/dongle": "3"}, "allocatable": {"cpu": "1"}}
+    status = node_status(facts(), old, "now")
+    assert (status["capacity"]["example.com/dongle"], status["allocatable"]["example.com/dongle"]) == ("3", "3")
+    assert status["capacity"]["cpu"] == "2"
