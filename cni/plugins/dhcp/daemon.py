@@ -15,8 +15,8 @@ import threading
 
 from cni import documents
 from cni.errors import INTERNAL, INVALID_CONFIG, UNKNOWN_CONTAINER, CNIError, from_exception
-from cni.plugins.dhcp import packet
-from cni.plugins.dhcp.lease import Lease
+from cni.plugins.dhcp import lease_file, packet
+from cni.plugins.dhcp.lease import DEFAULT_PARAMETERS, Lease
 from linux import addresses
 
 TYPE_CHECKING = False
@@ -25,9 +25,19 @@ if TYPE_CHECKING:
 
 SOCKET_PATH = "/run/cni/dhcp.sock"
 _CLIENT_ID_MAX = 254
+_VALUE_MAX = 255
 _USAGE = """usage: dhcp daemon [-socketpath /run/cni/dhcp.sock] [-pidfile FILE] [-hostprefix DIR] [-broadcast]
-                   [-timeout 10s] [-resendmax 4s]
-Holds the leases of the dhcp plugin: renews them, and gives them back on DEL.
+                   [-timeout 10s] [-resendmax 4s] [-resendtimeout 10s]
+Holds the leases of the dhcp plugin: renews them, and gives them back on DEL. They are also kept in SOCKETPATH.leases:
+a daemon that is started anew goes on with them.
+
+  -socketpath     where the plugin asks; the same as daemonSocketPath of the configuration
+  -pidfile        write the process id there
+  -hostprefix     where the host's root is mounted, for a daemon in a container
+  -broadcast      ask servers to answer by broadcast
+  -timeout        how long a server may take to give a lease
+  -resendmax      the longest pause between two tries
+  -resendtimeout  after how long no more is tried, where that is longer than -timeout
 """
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -51,13 +61,49 @@ def option_number(name: Any) -> int:
     raise CNIError(INVALID_CONFIG, f"unknown DHCP option {text}")
 
 
+def provided(entries: Any, args: dict[str, str]) -> dict[int, bytes]:
+    """The options that the client tells the server: `value`, or the one of CNI_ARGS that `fromArg` names.
+
+    Raises:
+        CNIError: an option that there is not, or a value that is too long.
+    """
+    found = {}
+    for entry in entries or []:
+        number = option_number(entry.get("option"))
+        for value in (str(entry.get("value") or ""), args.get(str(entry.get("fromArg") or ""), "")):
+            if len(value.encode()) > _VALUE_MAX:
+                raise CNIError(INVALID_CONFIG, f"DHCP option {entry['option']}: value is longer than {_VALUE_MAX}")
+            if value:
+                found[number] = value.encode()
+    return found
+
+
+def requested(entries: Any) -> bytes:
+    """The numbers of the options that the client wants to be told; `skipDefault` leaves the usual ones out.
+
+    Raises:
+        CNIError: an option that there is not.
+    """
+    entries = entries or []
+    usual = b"" if any(entry.get("skipDefault") for entry in entries) else DEFAULT_PARAMETERS
+    more = bytes(option_number(entry["option"]) for entry in entries if entry.get("option"))
+    return bytes(dict.fromkeys(usual + more))
+
+
 class Daemon:
     """The leases, and the answers to the plugin."""
 
     def __init__(
-        self, *, host_prefix: str = "", timeout: float = 10.0, resend_max: float = 4.0, broadcast: bool = False
+        self,
+        *,
+        host_prefix: str = "",
+        timeout: float = 10.0,
+        resend_max: float = 4.0,
+        broadcast: bool = False,
+        lease_directory: str = "",
     ) -> None:
         self._prefix, self._timeout, self._resend_max, self._broadcast = host_prefix, timeout, resend_max, broadcast
+        self._directory = lease_directory
         self._leases: dict[str, Lease] = {}
         self._lock = threading.Lock()
 
@@ -73,7 +119,7 @@ class Daemon:
             lease = self._leases.pop(name, None) if command == "DEL" else self._leases.get(name)
         if command == "DEL":
             if lease is not None:
-                lease.release()
+                self._release(lease)
             return {}
         if lease is None:
             raise CNIError(UNKNOWN_CONTAINER, f"lease not found: {name}")
@@ -81,27 +127,15 @@ class Daemon:
 
     def _allocate(self, name: str, question: dict[str, Any]) -> dict[str, Any]:
         ipam = question.get("ipam") or {}
-        provide = {}
-        for entry in ipam.get("provide") or []:
-            value = str(entry.get("value") or "")
-            provide[option_number(entry.get("option"))] = value.encode()
+        provide = provided(ipam.get("provide"), question.get("args") or {})
         if question.get("ip"):
             provide[packet.OPTION_REQUESTED_IP] = addresses.pack(question["ip"])
-        request = bytes(option_number(entry.get("option")) for entry in ipam.get("request") or [])
-        lease = Lease(
-            name,
-            self._prefix + question["netns"],
-            question["ifname"],
-            timeout=self._timeout,
-            resend_max=self._resend_max,
-            broadcast=self._broadcast,
-            request=request,
-            provide=provide,
-        )
+        parameters = requested(ipam.get("request"))
+        lease = self._lease(name, self._prefix + question["netns"], question["ifname"], parameters, provide)
         try:
             lease.acquire()
         except BaseException:
-            lease.release()
+            self._release(lease)
             raise
         with self._lock:
             old = self._leases.pop(name, None)
@@ -110,6 +144,42 @@ class Daemon:
             old.release()
         return lease.result()
 
+    def _lease(self, name: str, netns: str, ifname: str, parameters: bytes, provide: dict[int, bytes]) -> Lease:
+        lease = Lease(
+            name,
+            netns,
+            ifname,
+            timeout=self._timeout,
+            resend_max=self._resend_max,
+            broadcast=self._broadcast,
+            parameters=parameters,
+            provide=provide,
+        )
+        lease.keep = self._keep
+        return lease
+
+    def _keep(self, record: dict[str, Any]) -> None:
+        if self._directory:
+            lease_file.save(self._directory, record)
+
+    def _release(self, lease: Lease) -> None:
+        lease.release()
+        if self._directory:
+            lease_file.remove(self._directory, lease.client_id)
+
+    def restore(self) -> None:
+        """Go on with the leases of the daemon before."""
+        for record in lease_file.load(self._directory) if self._directory else []:
+            lease = self._lease(
+                record["clientID"],
+                record["netns"],
+                record["ifname"],
+                bytes.fromhex(record["parameters"]),
+                lease_file.options(record["provide"]),
+            )
+            lease.resume(record)
+            self._leases[lease.client_id] = lease
+
     def _collect(self, question: dict[str, Any]) -> dict[str, Any]:
         network = question["network"]
         keep = {client_id(container_id, network, ifname) for container_id, ifname in question.get("valid") or []}
@@ -117,7 +187,7 @@ class Daemon:
             gone = [name for name in self._leases if name.split("/")[1:2] == [network] and name not in keep]
             leases = [self._leases.pop(name) for name in gone]
         for lease in leases:
-            lease.release()
+            self._release(lease)
         return {}
 
     def close(self) -> None:
@@ -175,7 +245,8 @@ def listen(path: str) -> socket.socket:
 
 def run_command(words: list[str]) -> int:
     """Be the daemon, until SIGTERM or SIGINT. Returns the exit status."""
-    options = {"socketpath": SOCKET_PATH, "pidfile": "", "hostprefix": "", "timeout": "10s", "resendmax": "4s"}
+    options = {"socketpath": SOCKET_PATH, "pidfile": "", "hostprefix": "", "timeout": "10s"}
+    options.update(resendmax="4s", resendtimeout="0s")
     broadcast = False
     rest = list(words)
     while rest:
@@ -190,11 +261,13 @@ def run_command(words: list[str]) -> int:
     try:
         daemon = Daemon(
             host_prefix=options["hostprefix"],
-            timeout=_duration(options["timeout"]),
+            timeout=max(_duration(options["timeout"]), _duration(options["resendtimeout"])),
             resend_max=_duration(options["resendmax"]),
             broadcast=broadcast,
+            lease_directory=f"{options['hostprefix']}{options['socketpath']}.leases",
         )
         listener = listen(options["hostprefix"] + options["socketpath"])
+        daemon.restore()
         if options["pidfile"]:
             with open(options["pidfile"], "w", encoding="ascii") as file:
                 file.write(str(os.getpid()))

@@ -1,7 +1,8 @@
 """One lease: acquired over a raw socket inside the container's namespace, renewed until it is released.
 
 A thread per lease sleeps until the next renewal. Where renewing fails for the whole time of the lease, a new one is
-asked for; the interface keeps its address meanwhile, as the reference's does.
+asked for; the interface keeps its address meanwhile, as the reference's does. Who keeps leases on disk is told of each
+change.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import threading
 import time
 
 from cni.errors import INTERNAL, CNIError
-from cni.plugins.dhcp import packet
+from cni.plugins.dhcp import lease_file, packet
 from linux import addresses, links, netns
 from linux.netlink import Netlink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _ETH_P_IP = 0x0800
@@ -25,7 +27,7 @@ _BROADCAST_MAC = b"\xff" * 6
 _FIRST_RESEND_SECONDS = 1.0
 _DEFAULT_LEASE_SECONDS = 3600
 _MINIMUM_RENEWAL_SECONDS = 1.0
-_PARAMETERS = bytes(
+DEFAULT_PARAMETERS = bytes(
     (
         packet.OPTION_SUBNET_MASK,
         packet.OPTION_ROUTER,
@@ -40,7 +42,13 @@ _PARAMETERS = bytes(
 
 
 class Lease:
-    """A lease of one container's interface."""
+    """A lease of one container's interface.
+
+    Attributes:
+        client_id: The attachment's name towards the server.
+        ifname: The interface.
+        keep: Is given the lease's record whenever it has changed.
+    """
 
     def __init__(
         self,
@@ -51,12 +59,14 @@ class Lease:
         timeout: float = 10.0,
         resend_max: float = 4.0,
         broadcast: bool = False,
-        request: bytes = b"",
+        parameters: bytes = DEFAULT_PARAMETERS,
         provide: dict[int, bytes] | None = None,
     ) -> None:
-        self.client_id, self.ifname = client_id, ifname
+        self.client_id, self.ifname, self._netns_path = client_id, ifname, netns_path
+        self.keep: Callable[[dict[str, Any]], None] | None = None
+        self._got = 0.0
         self._timeout, self._resend_max, self._broadcast = timeout, resend_max, broadcast
-        self._parameters = bytes(dict.fromkeys(_PARAMETERS + request))
+        self._parameters = parameters
         self._provide = provide or {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -89,7 +99,37 @@ class Lease:
             CNIError: nobody offers one in time.
             OSError: there is no such interface.
         """
-        self._ack = self._negotiate()
+        self._accept(self._negotiate())
+        self._start()
+
+    def resume(self, record: dict[str, Any]) -> None:
+        """Go on with a lease that a daemon before had."""
+        self._ack = packet.Packet(packet.ACK, 0, b"", lease_file.options(record["options"]))
+        self._ack.offered = bytes.fromhex(record["offered"])
+        self._got = time.monotonic() - max(0.0, time.time() - float(record["got"]))
+        self._start()
+
+    def record(self) -> dict[str, Any]:
+        """What a later daemon must know to go on with the lease."""
+        assert self._ack is not None
+        return {
+            "clientID": self.client_id,
+            "netns": self._netns_path,
+            "inode": lease_file.inode(self._path()),
+            "ifname": self.ifname,
+            "parameters": self._parameters.hex(),
+            "provide": lease_file.hexadecimal(self._provide),
+            "offered": self._ack.offered.hex(),
+            "options": lease_file.hexadecimal(self._ack.options),
+            "got": time.time() - (time.monotonic() - self._got),
+        }
+
+    def _accept(self, ack: packet.Packet) -> None:
+        self._ack, self._got = ack, time.monotonic()
+        if self.keep is not None and not self._stop.is_set():
+            self.keep(self.record())
+
+    def _start(self) -> None:
         self._thread = threading.Thread(target=self._maintain, name=f"dhcp-{self.client_id}", daemon=True)
         self._thread.start()
 
@@ -163,15 +203,14 @@ class Lease:
         return self._seconds(packet.OPTION_T1, whole / 2), self._seconds(packet.OPTION_T2, whole * 0.875), whole
 
     def _maintain(self) -> None:
-        got = time.monotonic()
         while True:
             renew, _, whole = self.times()
-            if self._stop.wait(max(_MINIMUM_RENEWAL_SECONDS, got + renew - time.monotonic())):
+            if self._stop.wait(max(_MINIMUM_RENEWAL_SECONDS, self._got + renew - time.monotonic())):
                 return
             try:
                 while not self._renew():
-                    if time.monotonic() > got + whole:
-                        self._ack = self._negotiate()
+                    if time.monotonic() > self._got + whole:
+                        self._accept(self._negotiate())
                         break
                     if self._stop.wait(min(60.0, max(1.0, whole / 16))):
                         return
@@ -179,7 +218,6 @@ class Lease:
                 # The interface or its namespace has gone, or there is no server: try again as long as we live.
                 if self._stop.wait(60.0):
                     return
-            got = time.monotonic()
 
     def _renew(self) -> bool:
         """Ask for more time. Returns whether it was granted."""
@@ -193,10 +231,10 @@ class Lease:
         except CNIError:
             return False
         if answer.kind == packet.NAK:
-            self._ack = self._negotiate()
+            self._accept(self._negotiate())
         else:
             answer.options = {**self._ack.options, **answer.options}
-            self._ack = answer
+            self._accept(answer)
         return True
 
     def release(self) -> None:

@@ -40,7 +40,8 @@ def _ask(call: Call, question: dict[str, Any]) -> dict[str, Any]:
 
 def add(call: Call) -> Result:
     """Get a lease for the interface, which must exist."""
-    question = {"command": "ADD", "netns": call.netns, "ipam": call.ipam, "ip": call.args.get("IP", "")}
+    question = {"command": "ADD", "netns": call.netns, "ipam": call.ipam, "args": call.args}
+    question["ip"] = call.args.get("IP", "")
     answer = _ask(call, question)
     priority = call.ipam.get("priority")
     if priority:
