@@ -6,7 +6,7 @@ from apimachinery.client.rest import Client
 from apimachinery.objects.metadata import Obj, name, namespace
 from apimachinery.objects.owner_references import new_controller_ref
 
-_LONGEST_PREFIX = 63 - 5
+LONGEST_PREFIX = 63 - 5
 
 
 class PodControl:
@@ -49,7 +49,7 @@ class PodControl:
         if pod_name:
             metadata["name"] = pod_name
         else:
-            metadata["generateName"] = (prefix or f"{name(owner)}-")[:_LONGEST_PREFIX]
+            metadata["generateName"] = (prefix or f"{name(owner)}-")[:LONGEST_PREFIX]
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template.get("spec") or {}}
         try:
             made = await self._client.create("pods", pod)

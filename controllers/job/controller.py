@@ -5,7 +5,6 @@ server.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 
 from apimachinery import errors
@@ -15,17 +14,18 @@ from apimachinery.controller.reconciler import Result
 from apimachinery.controller.runner import Controller
 from apimachinery.objects import selectors
 from apimachinery.objects.conditions import get_condition, is_true, set_condition
-from apimachinery.objects.metadata import Obj, finalizers, is_deleting, labels, name, namespace, uid
+from apimachinery.objects.metadata import Obj, is_deleting, labels, name, namespace, uid
 from apimachinery.objects.owner_references import controller_of
 from apimachinery.objects.pods import is_active, is_ready, is_terminal
 from apimachinery.objects.times import format_time, seconds_since
 from apimachinery.resources import lookup
 from controllers.adoption import claim
 from controllers.context import Context
-from controllers.job import back_off, indexes, plan
-from controllers.job.outcome import Counts, Outcome, decide, is_finished, standing
-from controllers.job.pods import FINALIZER, completion_index, is_tracked
+from controllers.job import back_off, index_failures, indexes, plan
+from controllers.job.outcome import Counts, Outcome, decide, is_finished
+from controllers.job.pods import completion_index, is_tracked
 from controllers.job.tally import Tally, only_failed, take
+from controllers.job.tracking import Tracking
 from controllers.pod_control import PodControl
 
 _COMPONENT = "job-controller"
@@ -50,12 +50,14 @@ class Jobs:
         self._recorder = context.recorder(_COMPONENT)
         self._pod_control = PodControl(context.client, self._recorder)
         self._expectations = Expectations(context.clock)
+        self._tracking = Tracking(context.client)
         self.controller = Controller(_COMPONENT, self._reconcile, workers=5)
         self.controller.watch(self._jobs)
         self._pods.add_handler(self._pod_changed)
         self.controller.follow(self._pods)
 
     def _pod_changed(self, event: Event) -> None:
+        self._tracking.observe(event)
         for pod in (event.new, event.old):
             if pod is None:
                 continue
@@ -79,9 +81,10 @@ class Jobs:
             return None
         job = {**live, "apiVersion": "batch/v1", "kind": "Job"}
         selector = selectors.from_label_selector(job["spec"].get("selector"))
-        pods = await claim(self._client, lookup("pods"), job, selector, self._pods.store.list(namespace(job)))
+        there = self._tracking.view(self._pods.store.list(namespace(job)))
+        pods = await claim(self._client, lookup("pods"), job, selector, there)
         if is_finished(job):
-            await self._release([pod for pod in pods if is_tracked(pod)])
+            await self._release(pods)
             return None
         return await self._sync(key, job, pods)
 
@@ -89,7 +92,7 @@ class Jobs:
         """Take the finalizer from pods whose Job has gone."""
         space, _, job_name = key.partition("/")
         left = []
-        for pod in self._pods.store.list(space):
+        for pod in self._tracking.view(self._pods.store.list(space)):
             if not is_tracked(pod):
                 continue
             reference = controller_of(pod)
@@ -102,48 +105,41 @@ class Jobs:
                 left.append(pod)
         await self._release(left)
 
-    async def _release(self, pods: Iterable[Obj]) -> set[str]:
-        """Take the finalizer from pods; returns the UIDs of those that are without it now."""
-
-        async def one(pod: Obj) -> str:
-            kept = [name for name in finalizers(pod) if name != FINALIZER]
-            patch = {"metadata": {"uid": uid(pod), "finalizers": kept or None}}
-            with contextlib.suppress(errors.NotFound):
-                await self._client.patch("pods", name(pod), patch, namespace(pod))
-            return uid(pod)
-
-        results = await asyncio.gather(*(one(pod) for pod in pods), return_exceptions=True)
-        return {result for result in results if isinstance(result, str)}
+    async def _release(self, pods: Iterable[Obj]) -> None:
+        _, problem = await self._tracking.release(pod for pod in pods if is_tracked(pod))
+        if problem is not None:
+            raise problem
 
     async def _sync(self, key: str, job: Obj, pods: list[Obj]) -> Result | None:
-        ready_for_work = self._expectations.satisfied(key)
+        all_seen = self._expectations.satisfied(key)
         before = job.get("status") or {}
         status = self._started(job)
         job = {**job, "status": status}
         suspended = bool(job["spec"].get("suspend"))
         active = [pod for pod in pods if is_active(pod)]
-        tally = take(job, pods, ending=standing(job) is not None or is_deleting(job))
+        tally = take(job, pods)
         counts = tally.counts(active, indexed=_is_indexed(job))
         since = status.get("startTime")
         seconds = seconds_since(since, self._clock.now()) if since and not suspended else None
         outcome = decide(job, counts, seconds)
         result: Result | None = None
         failure: errors.APIError | None = None
-        if outcome is not None or is_deleting(job):
-            if outcome is not None:
-                await self._delete(key, job, active)
-                active = []
-        elif ready_for_work:
+        if outcome is not None:
+            # A Job that failed counts its last pods as failures; one that succeeded does not.
+            await (self._delete if outcome.final == "Failed" else self._take_away)(key, job, active)
+            active = []
+        elif all_seen and not is_deleting(job):
             try:
-                made, result = await self._manage(key, job, pods, active, counts)
-                active = made
+                active, result = await self._manage(key, job, pods, active, tally, counts)
             except errors.APIError as error:
                 failure = error
+            self._suspension(job, status, suspended=suspended)
         self._fill(job, status, active, pods, tally)
-        self._suspension(job, status, suspended=suspended)
-        if outcome is not None:
-            self._end(job, status, outcome, pods, tally)
+        # While pods may be about that are not in the cache, the end is not told: nobody would delete them.
+        over = self._end(status, outcome, pods, tally) if outcome is not None and all_seen else None
         await self._count(job, before, status, tally)
+        if over is not None:
+            self._tell_end(job, status, over)
         if failure is not None:
             raise failure
         return _sooner(result, self._deadline(job, seconds))
@@ -164,7 +160,7 @@ class Jobs:
     # -- pods
 
     async def _manage(
-        self, key: str, job: Obj, pods: list[Obj], active: list[Obj], counts: Counts
+        self, key: str, job: Obj, pods: list[Obj], active: list[Obj], tally: Tally, counts: Counts
     ) -> tuple[list[Obj], Result | None]:
         """Make and delete pods; returns those that are active afterwards."""
         spec = job["spec"]
@@ -172,35 +168,43 @@ class Jobs:
             await self._take_away(key, job, active)
             return [], None
         target = plan.wanted(spec, counts)
-        if len(active) > target:
-            gone = plan.superfluous(active, len(active) - target, indexed=_is_indexed(job))
+        gone = plan.superfluous(spec, active, len(active) - target)
+        if gone:
             await self._take_away(key, job, gone)
-            return [pod for pod in active if pod not in gone], None
+            left = {uid(pod) for pod in gone}
+            return [pod for pod in active if uid(pod) not in left], None
         ending = [pod for pod in pods if is_deleting(pod) and not is_terminal(pod)] if only_failed(job) else []
         missing = min(target - len(active) - len(ending), _BURST)
         if missing <= 0:
             return active, None
-        wait = back_off.remaining(pods, self._clock.now().timestamp(), only_failed=only_failed(job))
+        wishes, wait = self._wishes(job, pods, [*active, *ending], tally, counts, missing)
         if wait > 0:
             return active, Result(requeue_after=wait + 0.01)
-        made = await self._create(
-            key, job, pods, counts, {completion_index(pod) for pod in [*active, *ending]}, missing
-        )
-        return [*active, *made], None
+        return [*active, *await self._create(key, job, wishes)], None
 
-    async def _create(
-        self, key: str, job: Obj, pods: list[Obj], counts: Counts, taken: set[int], missing: int
-    ) -> list[Obj]:
-        spec = job["spec"]
-        wishes: list[tuple[Obj, str]]
-        if _is_indexed(job):
-            chosen = plan.next_indexes(spec, counts, taken, missing)
-            wishes = [
-                (plan.template(job, index, plan.failures_before(spec, pods, index)), f"{name(job)}-{index}-")
-                for index in chosen
-            ]
-        else:
-            wishes = [(plan.template(job), "")] * missing
+    def _wishes(
+        self, job: Obj, pods: list[Obj], there: list[Obj], tally: Tally, counts: Counts, missing: int
+    ) -> tuple[list[tuple[Obj, str]], float]:
+        """Return the templates and the name prefixes of pods to make, or how long to wait with them."""
+        spec, now = job["spec"], self._clock.now().timestamp()
+        per_index = spec.get("backoffLimitPerIndex") is not None
+        wait = 0.0 if per_index else back_off.remaining(pods, now, only_failed=only_failed(job))
+        if wait > 0:
+            return [], wait
+        if not _is_indexed(job):
+            return [(plan.template(job), plan.prefix(name(job), None))] * missing, 0.0
+        chosen = plan.next_indexes(spec, counts, {completion_index(pod) for pod in there}, missing)
+        if per_index:
+            chosen, wait = index_failures.due(chosen, tally.retried, now)
+        return [
+            (
+                plan.template(job, index, index_failures.counts_after(spec, tally.retried.get(index))),
+                plan.prefix(name(job), index),
+            )
+            for index in chosen
+        ], wait
+
+    async def _create(self, key: str, job: Obj, wishes: list[tuple[Obj, str]]) -> list[Obj]:
         made: list[Obj] = []
         batch = 1
         # In batches that double, so that a quota that is used up is not asked a hundred times.
@@ -223,8 +227,10 @@ class Jobs:
 
     async def _take_away(self, key: str, job: Obj, pods: list[Obj]) -> None:
         """Delete pods that are not to count as failures."""
-        released = await self._release([pod for pod in pods if is_tracked(pod)])
+        released, problem = await self._tracking.release(pod for pod in pods if is_tracked(pod))
         await self._delete(key, job, [pod for pod in pods if not is_tracked(pod) or uid(pod) in released])
+        if problem is not None:
+            raise problem
 
     async def _delete(self, key: str, job: Obj, pods: list[Obj]) -> None:
         self._expectations.expect_deletions(key, {uid(pod) for pod in pods})
@@ -266,36 +272,50 @@ class Jobs:
         row = {"type": kind, "status": told, "lastProbeTime": moment, "reason": reason, "message": message}
         status["conditions"] = set_condition(status.get("conditions") or (), row, moment)
 
-    def _end(self, job: Obj, status: Obj, outcome: Outcome, pods: list[Obj], tally: Tally) -> None:
-        """Write the conditions of the end; the last one when no pod is left."""
+    def _end(self, status: Obj, outcome: Outcome, pods: list[Obj], tally: Tally) -> Outcome | None:
+        """Write the conditions of the end; the last one when no pod is left. Returns what was told as the last one."""
         if get_condition(status, outcome.interim) is None:
             self._condition(status, outcome.interim, outcome.reason, outcome.message)
         released = {uid(pod) for pod in tally.to_release}
         if any(not is_terminal(pod) for pod in pods) or any(is_tracked(p) and uid(p) not in released for p in pods):
-            return
+            return None
         self._condition(status, outcome.final, outcome.reason, outcome.message)
         if outcome.final == "Complete":
             status["completionTime"] = format_time(self._clock.now())
-            self._recorder.event(job, "Normal", "Completed", "Job completed")
-        else:
+        return outcome
+
+    def _tell_end(self, job: Obj, status: Obj, outcome: Outcome) -> None:
+        if outcome.final == "Failed":
             self._recorder.event(job, "Warning", outcome.reason, outcome.message)
+            return
+        if status["succeeded"] > job["spec"].get("completions", status["succeeded"]):
+            told = "Too many succeeded pods running after completion count reached"
+            self._recorder.event(job, "Warning", "TooManySucceededPods", told)
+        self._recorder.event(job, "Normal", "Completed", "Job completed")
 
     async def _count(self, job: Obj, before: Obj, status: Obj, tally: Tally) -> None:
-        """Write the status, let counted pods go, and move the counters."""
-        finals = {"Complete", "Failed"}
+        """Write the status, let counted pods go, and move the counters.
+
+        Raises:
+            Exception: The finalizer of a pod stayed; the next attempt counts it.
+        """
+        problem: Exception | None = None
         if tally.to_release:
             # The end is told only when everything is counted.
+            finals = {"Complete", "Failed"}
             rows = [row for row in status.get("conditions") or () if row["type"] not in finals]
             first = {field: value for field, value in status.items() if field != "completionTime"}
             first["conditions"] = rows
-            written = await self._write(job, before, first)
-            released = await self._release(tally.to_release)
+            job = await self._write(job, before, first)
+            released, problem = await self._tracking.release(tally.to_release)
             tally.settle(released)
-            if len(released) < len(tally.to_release):
+            if problem is not None:
                 status = first
-            before, job = written.get("status") or {}, written
+            before = job.get("status") or {}
             self._write_tally(job, status, tally)
         await self._write(job, before, status)
+        if problem is not None:
+            raise problem
 
     async def _write(self, job: Obj, before: Obj, status: Obj) -> Obj:
         if _told(status) == _told(before):
@@ -306,11 +326,11 @@ class Jobs:
 
 
 def _told(status: Obj) -> Obj:
-    """Return a status as it is written: without empty counters; `ready` and `terminating` tell zero."""
+    """Return a status as it is written: without empty counters; what may be null upstream tells zero."""
     return {
         field: value
         for field, value in status.items()
-        if value or field in ("ready", "terminating", "uncountedTerminatedPods")
+        if value or field in ("ready", "terminating", "uncountedTerminatedPods", "failedIndexes")
     }
 
 

@@ -114,7 +114,7 @@ def _success(spec: Obj, counts: Counts) -> Outcome | None:
             least = rule.get("succeededCount", completions or 0)
         if len(wanted) >= least:
             return Outcome("SuccessCriteriaMet", "SuccessPolicy", f"Matched rules at index {position}")
-    reached = counts.succeeded > 0 and counts.active == 0 if completions is None else counts.succeeded >= completions
-    if reached:
+    # Pods too many are taken away first: they have not failed.
+    if counts.active == 0 and counts.succeeded >= (1 if completions is None else completions):
         return Outcome("SuccessCriteriaMet", "CompletionsReached", "Reached expected number of succeeded pods")
     return None

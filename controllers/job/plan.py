@@ -1,10 +1,11 @@
 """How many pods a Job wants, and which indexes come next (pure)."""
 
-from apimachinery.objects.metadata import Obj, is_deleting
+from apimachinery.objects.metadata import Obj, uid
+from apimachinery.objects.pods import is_ready
 from apimachinery.objects.times import parse_time
 from controllers.job.outcome import Counts
-from controllers.job.pod_failure_policy import judge
-from controllers.job.pods import FAILURES, FINALIZER, IGNORED, INDEX, completion_index, index_failures, phase
+from controllers.job.pods import FAILURES, FINALIZER, IGNORED, INDEX, completion_index, phase
+from controllers.pod_control import LONGEST_PREFIX
 
 _ENVIRONMENT = "JOB_COMPLETION_INDEX"
 
@@ -35,38 +36,39 @@ def next_indexes(spec: Obj, counts: Counts, taken: set[int], count: int) -> list
     return [index for index, _ in zip(free, range(count), strict=False)]
 
 
-def superfluous(active: list[Obj], count: int, *, indexed: bool) -> list[Obj]:
-    """Return the pods to take away: repeated and high indexes first, then those that got least far."""
+def superfluous(spec: Obj, active: list[Obj], count: int) -> list[Obj]:
+    """Return the pods to take away: those whose index is repeated or too high, then the ones that got least far.
+
+    Args:
+        spec: The Job's.
+        active: Its active pods.
+        count: How many are to go at least.
+    """
     order = {"Pending": 0, "Unknown": 1, "Running": 2}
-    ranked = sorted(active, key=lambda pod: (order.get(phase(pod), 2), _newest_first(pod)))
-    if indexed:
+    ranked = sorted(
+        active, key=lambda pod: (order.get(phase(pod), 2), is_ready(pod), -completion_index(pod), _newest_first(pod))
+    )
+    gone: list[Obj] = []
+    if spec.get("completionMode") == "Indexed":
         seen: set[int] = set()
-        repeated = []
         for pod in reversed(ranked):
             index = completion_index(pod)
-            if index in seen or index < 0:
-                repeated.append(pod)
+            if index in seen or not 0 <= index < (spec.get("completions") or 0):
+                gone.append(pod)
             seen.add(index)
-        rest = sorted((pod for pod in ranked if pod not in repeated), key=completion_index, reverse=True)
-        ranked = [*repeated, *rest]
-    return ranked[:count]
+    there = {uid(pod) for pod in gone}
+    rest = [pod for pod in ranked if uid(pod) not in there]
+    return [*gone, *rest[: max(0, count - len(gone))]]
 
 
 def _newest_first(pod: Obj) -> float:
     return -parse_time(pod["metadata"]["creationTimestamp"]).timestamp()
 
 
-def failures_before(spec: Obj, pods: list[Obj], index: int) -> tuple[int, int]:
-    """Return how often an index has failed, and how many failures were ignored, from the pods that are there."""
-    counted, ignored = 0, 0
-    for pod in pods:
-        if completion_index(pod) != index or not (phase(pod) == "Failed" or is_deleting(pod)):
-            continue
-        skipped = phase(pod) == "Failed" and judge(spec.get("podFailurePolicy"), pod).action == "Ignore"
-        counted = max(counted, index_failures(pod) + (not skipped))
-        text = (pod["metadata"].get("annotations") or {}).get(IGNORED, "0")
-        ignored = max(ignored, int(text) + skipped)
-    return counted, ignored
+def prefix(job_name: str, index: int | None) -> str:
+    """Return what the generated names of pods begin with; a long Job name gives way to the index."""
+    end = "-" if index is None else f"-{index}-"
+    return f"{job_name[: LONGEST_PREFIX - len(end)]}{end}"
 
 
 def template(job: Obj, index: int | None = None, failures: tuple[int, int] = (0, 0)) -> Obj:

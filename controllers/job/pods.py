@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from apimachinery.objects.conditions import get_condition
 from apimachinery.objects.metadata import Obj, annotations, finalizers, is_deleting
 from apimachinery.objects.times import parse_time
 
@@ -52,12 +53,24 @@ def restarts(pod: Obj) -> int:
 
 
 def finished_at(pod: Obj) -> float:
-    """Return when a pod ended, as a Unix time: its last container's end, else its deletion or creation."""
-    status = pod.get("status") or {}
-    ends = [
-        ((row.get("state") or {}).get("terminated") or {}).get("finishedAt")
-        for row in status.get("containerStatuses") or ()
-    ]
-    meta = pod.get("metadata") or {}
-    told = [end for end in ends if end] or [meta.get("deletionTimestamp") or meta.get("creationTimestamp")]
-    return max(parse_time(end).timestamp() for end in told if end) if any(told) else 0.0
+    """Return when a pod ended, as a Unix time.
+
+    That is its last container's end, else when it ceased to be ready, else when its deletion was asked for, else its
+    creation.
+    """
+    status, meta = pod.get("status") or {}, pod.get("metadata") or {}
+    rows = status.get("containerStatuses") or ()
+    ends = [((row.get("state") or {}).get("terminated") or {}).get("finishedAt") for row in rows]
+    known = [end for end in ends if end]
+    if known and len(known) == len(ends):
+        return max(_unix(end) for end in known)
+    unready = get_condition(status, "Ready") or {}
+    if unready.get("status") == "False" and unready.get("lastTransitionTime"):
+        return _unix(unready["lastTransitionTime"])
+    if meta.get("deletionTimestamp"):
+        return _unix(meta["deletionTimestamp"]) - (meta.get("deletionGracePeriodSeconds") or 0)
+    return _unix(meta["creationTimestamp"]) if meta.get("creationTimestamp") else 0.0
+
+
+def _unix(text: str) -> float:
+    return parse_time(text).timestamp()

@@ -7,9 +7,11 @@ finalizer goes, then the counter moves. Whatever is missing of these steps is do
 from dataclasses import dataclass, field
 
 from apimachinery.objects.metadata import Obj, is_deleting, uid
+from apimachinery.objects.pods import is_active
 from controllers.job import indexes
-from controllers.job.outcome import Counts
-from controllers.job.pod_failure_policy import judge
+from controllers.job.index_failures import last_failures
+from controllers.job.outcome import Counts, standing
+from controllers.job.pod_failure_policy import Verdict, judge
 from controllers.job.pods import completion_index, index_failures, is_failed, is_tracked, phase, restarts
 
 
@@ -25,6 +27,8 @@ class Tally:
         completed: Indexes that succeeded.
         failed_indexes: Indexes that failed for good.
         to_release: Pods whose finalizer may go once this is written.
+        retried: The last failed pod of each index that is to be tried again. It is counted when its successor is there.
+        waiting_failures: How many of those count as failures.
         new_failure: Whether a failure was found that was not known.
         policy_message: Why a rule fails the Job.
     """
@@ -36,6 +40,8 @@ class Tally:
     completed: set[int]
     failed_indexes: set[int]
     to_release: list[Obj] = field(default_factory=list)
+    retried: dict[int, Obj] = field(default_factory=dict)
+    waiting_failures: int = 0
     new_failure: bool = False
     policy_message: str = ""
 
@@ -44,7 +50,7 @@ class Tally:
         return Counts(
             active=len(active),
             succeeded=len(self.completed) if indexed else self.succeeded + len(self.uncounted_succeeded),
-            failed=self.failed + len(self.uncounted_failed),
+            failed=self.failed + len(self.uncounted_failed) + self.waiting_failures,
             restarts=sum(restarts(pod) for pod in active),
             new_failure=self.new_failure,
             completed=frozenset(self.completed),
@@ -65,14 +71,8 @@ def only_failed(job: Obj) -> bool:
     return (job.get("spec") or {}).get("podReplacementPolicy") == "Failed"
 
 
-def take(job: Obj, pods: list[Obj], *, ending: bool) -> Tally:
-    """Count a Job's pods.
-
-    Args:
-        job: The Job.
-        pods: All its pods.
-        ending: Whether the Job ends or is deleted, so that pods which are being deleted count as failures at once.
-    """
+def take(job: Obj, pods: list[Obj]) -> Tally:
+    """Count a Job's pods."""
     status, spec = job.get("status") or {}, job["spec"]
     uncounted = status.get("uncountedTerminatedPods") or {}
     completions = spec.get("completions") or 0
@@ -84,19 +84,18 @@ def take(job: Obj, pods: list[Obj], *, ending: bool) -> Tally:
         completed=indexes.parse(status.get("completedIndexes") or "", completions),
         failed_indexes=indexes.parse(status.get("failedIndexes") or "", completions),
     )
-    tracked = {uid(pod) for pod in pods if is_tracked(pod)}
-    tally.settle({*tally.uncounted_succeeded, *tally.uncounted_failed} - tracked)
+    tracked = [pod for pod in pods if is_tracked(pod)]
+    tally.settle({*tally.uncounted_succeeded, *tally.uncounted_failed} - {uid(pod) for pod in tracked})
     known = {*tally.uncounted_succeeded, *tally.uncounted_failed}
-    patient = only_failed(job) and not ending
-    for pod in pods:
-        if not is_tracked(pod):
-            continue
-        if uid(pod) in known:
-            tally.to_release.append(pod)
-        elif phase(pod) == "Succeeded":
+    tally.to_release = [pod for pod in tracked if uid(pod) in known]
+    fresh = [pod for pod in tracked if uid(pod) not in known]
+    for pod in fresh:
+        if phase(pod) == "Succeeded":
             _succeeded(tally, pod, spec, completions)
-        elif is_failed(pod, only_failed=patient) or (ending and is_deleting(pod)):
-            _failed(tally, pod, spec)
+    if spec.get("completionMode") == "Indexed":
+        # Fewer than before, where completions were taken away.
+        tally.succeeded = len(tally.completed)
+    _take_failed(tally, job, fresh, {completion_index(pod) for pod in pods if is_active(pod)})
     return tally
 
 
@@ -104,23 +103,50 @@ def _succeeded(tally: Tally, pod: Obj, spec: Obj, completions: int) -> None:
     tally.to_release.append(pod)
     if spec.get("completionMode") != "Indexed":
         tally.uncounted_succeeded.append(uid(pod))
-        return
-    index = completion_index(pod)
-    if 0 <= index < completions and index not in tally.completed:
-        tally.completed.add(index)
-        tally.succeeded = len(tally.completed)
+    elif 0 <= completion_index(pod) < completions:
+        tally.completed.add(completion_index(pod))
 
 
-def _failed(tally: Tally, pod: Obj, spec: Obj) -> None:
-    tally.to_release.append(pod)
-    verdict = judge(spec.get("podFailurePolicy") if phase(pod) == "Failed" else None, pod)
-    limit = spec.get("backoffLimitPerIndex")
-    index = completion_index(pod)
-    spent = verdict.action == "FailIndex" or (limit is not None and index_failures(pod) >= limit)
-    if limit is not None and index >= 0 and verdict.action != "Ignore" and spent:
-        tally.failed_indexes.add(index)
-    if verdict.action == "FailJob":
-        tally.policy_message = tally.policy_message or verdict.message
-    if verdict.action != "Ignore":
-        tally.uncounted_failed.append(uid(pod))
-        tally.new_failure = True
+def _take_failed(tally: Tally, job: Obj, fresh: list[Obj], at_work: set[int]) -> None:
+    spec, end = job["spec"], standing(job)
+    ending = end is not None or is_deleting(job)
+    # Once the Job has succeeded, the pods that are taken away have not failed.
+    patient = (only_failed(job) and (not ending)) or (end is not None and end.final == "Complete")
+    failed = [pod for pod in fresh if phase(pod) != "Succeeded" and is_failed(pod, only_failed=patient)]
+    if ending:
+        leaving = [pod for pod in fresh if is_deleting(pod) and phase(pod) not in ("Succeeded", "Failed")]
+        tally.to_release += [pod for pod in leaving if pod not in failed]
+    per_index = spec.get("backoffLimitPerIndex")
+    if per_index is not None:
+        for pod in failed:
+            if _index_has_failed(spec, pod, per_index):
+                tally.failed_indexes.add(completion_index(pod))
+        if not ending:
+            tally.retried = last_failures(failed, tally.completed | tally.failed_indexes | at_work)
+    kept = {uid(pod) for pod in tally.retried.values()}
+    for pod in failed:
+        verdict = _judge(spec, pod)
+        if verdict.action == "FailJob":
+            tally.policy_message = tally.policy_message or verdict.message
+        counts = verdict.action != "Ignore" and _has_valid_index(spec, pod)
+        tally.new_failure = tally.new_failure or counts
+        if uid(pod) in kept:
+            tally.waiting_failures += counts
+            continue
+        tally.to_release.append(pod)
+        if counts:
+            tally.uncounted_failed.append(uid(pod))
+
+
+def _judge(spec: Obj, pod: Obj) -> Verdict:
+    return judge(spec.get("podFailurePolicy") if phase(pod) == "Failed" else None, pod)
+
+
+def _has_valid_index(spec: Obj, pod: Obj) -> bool:
+    return spec.get("completionMode") != "Indexed" or 0 <= completion_index(pod) < (spec.get("completions") or 0)
+
+
+def _index_has_failed(spec: Obj, pod: Obj, limit: int) -> bool:
+    action = _judge(spec, pod).action
+    spent = action == "FailIndex" or (action != "Ignore" and index_failures(pod) >= limit)
+    return spent and _has_valid_index(spec, pod)

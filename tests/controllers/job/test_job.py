@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from controllers.job import back_off, indexes, plan
+from controllers.job import back_off, index_failures, indexes, plan
 from controllers.job.outcome import Counts, decide
 from controllers.job.pod_failure_policy import judge
-from controllers.job.pods import FAILURES, FINALIZER, INDEX
+from controllers.job.pods import FAILURES, FINALIZER, IGNORED, INDEX, finished_at
 from controllers.job.tally import take
 
 Obj = dict[str, Any]
@@ -44,37 +44,76 @@ def test_indexes_are_compressed(found: tuple[int, ...], text: str) -> None:
 def test_each_pod_is_counted_once_over_all_steps() -> None:
     job = _job(completions=3)
     pods = [_pod("a", "Succeeded"), _pod("b", "Failed"), _pod("c")]
-    first = take(job, pods, ending=False)
+    first = take(job, pods)
     assert (first.uncounted_succeeded, first.uncounted_failed, first.new_failure) == (["a"], ["b"], True)
     status = {"uncountedTerminatedPods": {"succeeded": ["a"], "failed": ["b"]}}
-    again = take(_job(status, completions=3), pods, ending=False)
+    again = take(_job(status, completions=3), pods)
     assert (again.uncounted_succeeded, again.new_failure) == (["a"], False)
     assert [pod["metadata"]["name"] for pod in again.to_release] == ["a", "b"]
     for pod in pods[:2]:
         pod["metadata"]["finalizers"] = []
-    counted = take(_job(status, completions=3), pods, ending=False)
+    counted = take(_job(status, completions=3), pods)
     assert (counted.succeeded, counted.failed, counted.uncounted_succeeded, counted.to_release) == (1, 1, [], [])
+
+
+def _ending(kind: str) -> Obj:
+    return {"conditions": [{"type": kind, "status": "True", "reason": "r", "message": "m"}]}
 
 
 def test_a_pod_that_is_deleted_counts_as_failed_unless_the_job_waits_for_its_end() -> None:
     gone = _pod("a", deletionTimestamp="2026-01-01T00:00:01Z")
-    assert take(_job(), [gone], ending=False).uncounted_failed == ["a"]
-    assert take(_job(podReplacementPolicy="Failed"), [gone], ending=False).uncounted_failed == []
-    assert take(_job(podReplacementPolicy="Failed"), [gone], ending=True).uncounted_failed == ["a"]
+    assert take(_job(), [gone]).uncounted_failed == ["a"]
+    assert take(_job(podReplacementPolicy="Failed"), [gone]).uncounted_failed == []
+    failed = take(_job(_ending("FailureTarget"), podReplacementPolicy="Failed"), [gone])
+    assert (failed.uncounted_failed, failed.to_release) == (["a"], [gone])
+
+
+def test_pods_that_a_successful_job_takes_away_have_not_failed() -> None:
+    gone = _pod("a", deletionTimestamp="2026-01-01T00:00:01Z")
+    tally = take(_job(_ending("SuccessCriteriaMet")), [gone, _pod("b", "Failed")])
+    assert (tally.uncounted_failed, [pod["metadata"]["name"] for pod in tally.to_release]) == (["b"], ["a", "b"])
 
 
 def test_an_index_succeeds_once() -> None:
     job = _job(completions=3, completionMode="Indexed")
-    tally = take(job, [_pod("a", "Succeeded", index=1), _pod("b", "Succeeded", index=1)], ending=False)
+    tally = take(job, [_pod("a", "Succeeded", index=1), _pod("b", "Succeeded", index=1)])
     assert (tally.completed, tally.succeeded, len(tally.to_release)) == ({1}, 1, 2)
+    fewer = take(_job({"completedIndexes": "0-2", "succeeded": 3}, completions=2, completionMode="Indexed"), [])
+    assert (fewer.completed, fewer.succeeded) == ({0, 1}, 2)
 
 
 def test_an_index_fails_for_good_after_its_own_limit() -> None:
     job = _job(completions=2, completionMode="Indexed", backoffLimitPerIndex=1)
-    first = take(job, [_pod("a", "Failed", index=0, annotations={FAILURES: "0"})], ending=False)
+    first = take(job, [_pod("a", "Failed", index=0, annotations={FAILURES: "0"})])
     assert first.failed_indexes == set()
-    second = take(job, [_pod("b", "Failed", index=0, annotations={FAILURES: "1"})], ending=False)
-    assert second.failed_indexes == {0}
+    second = take(job, [_pod("b", "Failed", index=0, annotations={FAILURES: "1"})])
+    assert (second.failed_indexes, second.retried, second.uncounted_failed) == ({0}, {}, ["b"])
+
+
+def test_a_failed_pod_stays_until_its_index_has_another() -> None:
+    job = _job(completions=2, completionMode="Indexed", backoffLimitPerIndex=2)
+    failed = _pod("a", "Failed", index=0, annotations={FAILURES: "0"})
+    alone = take(job, [failed, _pod("b", "Failed", index=1, annotations={FAILURES: "2"})])
+    assert (alone.retried, alone.uncounted_failed, alone.counts([], indexed=True).failed) == ({0: failed}, ["b"], 2)
+    followed = take(job, [failed, _pod("c", index=0, annotations={FAILURES: "1"})])
+    assert (followed.retried, followed.uncounted_failed) == ({}, ["a"])
+    ended = take({**job, "status": _ending("FailureTarget")}, [failed])
+    assert (ended.retried, ended.uncounted_failed) == ({}, ["a"])
+
+
+def test_each_index_counts_its_failures_and_waits_by_itself() -> None:
+    spec = {"podFailurePolicy": {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]}}
+    first = _pod("a", "Failed", index=0, annotations={FAILURES: "1", IGNORED: "1"})
+    assert index_failures.counts_after(spec, None) == (0, 0)
+    assert index_failures.counts_after(spec, first) == (2, 1)
+    evicted = {**first, "status": {"phase": "Failed", "conditions": [{"type": "DisruptionTarget", "status": "True"}]}}
+    assert index_failures.counts_after(spec, evicted) == (1, 2)
+    start = 1767225600.0
+    assert index_failures.remaining(first, start + 15) == 25.0
+    assert index_failures.due([0, 1], {0: first}, start) == ([1], 0.0)
+    assert index_failures.due([0], {0: first}, start) == ([], 40.0)
+    later = _pod("b", "Failed", index=0, annotations={FAILURES: "3"})
+    assert index_failures.last_failures([first, later, _pod("c", "Failed", index=1)], {1}) == {0: later}
 
 
 def _ended(name: str, code: int) -> Obj:
@@ -105,6 +144,8 @@ def test_the_failure_policy_takes_the_first_rule_that_fits() -> None:
     [
         ({"completions": 2}, Counts(succeeded=1, active=1), 1.0, None),
         ({"completions": 2}, Counts(succeeded=2), 1.0, "CompletionsReached"),
+        ({"completions": 2}, Counts(succeeded=2, active=1), 1.0, None),
+        ({"completions": 0}, Counts(), 1.0, "CompletionsReached"),
         ({}, Counts(succeeded=1, active=1), 1.0, None),
         ({}, Counts(succeeded=1), 1.0, "CompletionsReached"),
         ({"backoffLimit": 1}, Counts(failed=2, new_failure=True), 1.0, "BackoffLimitExceeded"),
@@ -175,9 +216,16 @@ def test_the_next_indexes_are_the_lowest_free_ones() -> None:
     assert plan.next_indexes({"completions": 6}, counts, {3}, 2) == [1, 4]
 
 
-def test_repeated_indexes_go_first_then_high_ones() -> None:
+@pytest.mark.parametrize(("completions", "count", "gone"), [(3, 2, ["d", "c"]), (3, 0, ["d"]), (1, 0, ["b", "c", "d"])])
+def test_repeated_indexes_go_first_then_high_ones(completions: int, count: int, gone: list[str]) -> None:
     pods = [_pod("a", index=0), _pod("b", index=1), _pod("c", index=2), _pod("d", "Pending", index=0)]
-    assert [pod["metadata"]["name"] for pod in plan.superfluous(pods, 2, indexed=True)] == ["d", "c"]
+    spec = {"completions": completions, "completionMode": "Indexed"}
+    assert [pod["metadata"]["name"] for pod in plan.superfluous(spec, pods, count)] == gone
+
+
+def test_a_long_name_gives_way_to_the_index() -> None:
+    assert plan.prefix("j", None) == "j-"
+    assert plan.prefix("j" * 70, 12) == "j" * 54 + "-12-"
 
 
 def test_a_pod_of_an_index_knows_it() -> None:
@@ -202,3 +250,15 @@ def test_the_back_off_doubles_with_failures_in_a_row_and_is_forgotten_after_a_su
     assert back_off.remaining(failed, now, only_failed=False) == 15.0
     assert back_off.remaining([*failed, ended("c", "Succeeded", 16)], now, only_failed=False) == 0.0
     assert [back_off.delay(count) for count in (0, 1, 2, 7, 50)] == [0.0, 10.0, 20.0, 600.0, 600.0]
+
+
+def test_when_a_pod_ended() -> None:
+    second = 1767225600.0
+    gone = _pod("a", deletionTimestamp="2026-01-01T00:00:40Z", deletionGracePeriodSeconds=30)
+    assert finished_at(gone) == second + 10
+    gone["status"]["conditions"] = [{"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:12Z"}]
+    assert finished_at(gone) == second + 12
+    running = {"name": "c", "state": {"running": {}}}
+    gone["status"]["containerStatuses"] = [_ended("a", 1)["status"]["containerStatuses"][0], running]
+    assert finished_at(gone) == second + 12
+    assert finished_at(_pod("b")) == second
