@@ -31,8 +31,8 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
-    """What a group uses, in the terms of cAdvisor.
+class Usage:
+    """What a group uses, as far as CRI's statistics tell it: a few files, as a node's groups are many.
 
     Attributes:
         cpu_usage: Nanoseconds of CPU time so far.
@@ -41,14 +41,10 @@ class Stats:
         memory_rss: Anonymous memory.
         memory_limit: 0 where there is none.
         page_faults: Of both sorts.
-        oom_kills: How often the kernel killed a process of it.
         pids: Threads and processes now.
-        nr_throttled: CPU periods in which it was throttled.
     """
 
     cpu_usage: int = 0
-    cpu_user: int = 0
-    cpu_system: int = 0
     memory_usage: int = 0
     memory_working_set: int = 0
     memory_rss: int = 0
@@ -58,12 +54,43 @@ class Stats:
     memory_limit: int = 0
     page_faults: int = 0
     major_page_faults: int = 0
-    oom_kills: int = 0
     pids: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stats(Usage):
+    """All that cAdvisor tells of a group.
+
+    Attributes:
+        oom_kills: How often the kernel killed a process of it.
+        nr_throttled: CPU periods in which it was throttled.
+    """
+
+    cpu_user: int = 0
+    cpu_system: int = 0
+    oom_kills: int = 0
     pids_limit: int = 0
     nr_periods: int = 0
     nr_throttled: int = 0
     throttled_time: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Shares of time lost (percent of the last 10, 60 and 300 s) and microseconds in all."""
+
+    avg10: float = 0.0
+    avg60: float = 0.0
+    avg300: float = 0.0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """Time in which some, and in which all, of a group's tasks waited for a resource (PSI)."""
+
+    some: Stall = Stall()
+    full: Stall = Stall()
 
 
 class CgroupHost(Protocol):
@@ -96,8 +123,19 @@ class CgroupHost(Protocol):
     def set_limits(self, path: str, limits: Limits) -> None:
         """Change what a group may use; what can't be set raises OSError naming the file."""
 
-    def stats(self, path: str) -> Stats:
+    def usage(self, path: str) -> Usage:
         """What a group uses; zeros for what the host does not count."""
+        ...
+
+    def release(self, path: str) -> None:
+        """Let go of the files that `usage` holds open; for groups that somebody else removed."""
+
+    def stats(self, path: str) -> Stats:
+        """The same and more, which costs far more."""
+        ...
+
+    def pressure(self, path: str) -> dict[str, Pressure]:
+        """Pressure on `cpu`, `memory` and `io`; empty where the kernel does not measure it by group."""
         ...
 
     def list(self, path: str) -> list[str]:
@@ -165,12 +203,24 @@ def number(text: str) -> int:
 
 def table(text: str) -> dict[str, int]:
     """A control file with a name and a number on each line."""
-    found = {}
+    return {name: int(value) for name, value in pairs(text).items() if value.isdigit()}
+
+
+def pairs(text: str) -> dict[str, str]:
+    """The same without looking at the numbers, for long files of which few lines are wanted."""
+    words = text.split()
+    return dict(zip(words[::2], words[1::2], strict=False))
+
+
+def parse_pressure(text: str) -> Pressure:
+    """A pressure file: a line each for `some` and `full`."""
+    lines = {}
     for line in text.splitlines():
-        name, _, value = line.partition(" ")
-        if value.isdigit():
-            found[name] = int(value)
-    return found
+        kind, *words = line.split()
+        values = dict(word.split("=", 1) for word in words)
+        avg10, avg60, avg300 = (float(values.get(name, 0)) for name in ("avg10", "avg60", "avg300"))
+        lines[kind] = Stall(avg10, avg60, avg300, int(values.get("total", 0)))
+    return Pressure(lines.get("some", Stall()), lines.get("full", Stall()))
 
 
 def directories(path: str) -> list[str]:

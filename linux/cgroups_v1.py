@@ -5,13 +5,19 @@ A controller that is mounted nowhere is absent here; the hybrid's v2 hierarchy i
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
 
+from linux.cgroup_files import ControlFiles, half_of_our_descriptors
 from linux.cgroups import (
     Limits,
+    Pressure,
     Stats,
+    Usage,
     directories,
     number,
+    pairs,
     read,
     read_pids,
     remove_directories,
@@ -45,12 +51,17 @@ class LegacyHost:
         self._mounts = {name: path for name, path in self._mounts.items() if name in known or name == "systemd"}
         self._hierarchies = sorted(set(self._mounts.values()))
         self.controllers = frozenset(self._mounts) - {"systemd"}
+        self._files = ControlFiles(self._locate, half_of_our_descriptors())
         self.hybrid = os.path.exists(f"{root}/unified/cgroup.controllers")
 
     def directory(self, controller: str, path: str) -> str:
         """The directory of a group under one controller; empty where the host lacks the controller."""
         root = self._mounts.get(controller)
         return f"{root}/{path.strip('/')}".rstrip("/") if root else ""
+
+    def _locate(self, path: str, file: str) -> str:
+        """The path of a control file, whose name begins with its controller's."""
+        return f"{self.directory(file.split('.', 1)[0], path)}/{file}"
 
     def create(self, path: str) -> None:
         """Make a group with its parents under every controller."""
@@ -81,6 +92,7 @@ class LegacyHost:
         """Kill what runs there and remove the group everywhere."""
         if not path.strip("/"):
             raise ValueError("refusing to remove the root group")
+        self._files.release(path)
         if self.pids(path):
             self.kill(path)
         for root in self._hierarchies:
@@ -145,35 +157,39 @@ class LegacyHost:
         for file, value in steps:
             write(file, value)
 
+    def usage(self, path: str) -> Usage:
+        """Read the counters; about 0.02 ms."""
+        read_file = functools.partial(self._files.read, path)
+        return Usage(
+            cpu_usage=number(read_file("cpuacct.usage")), pids=number(read_file("pids.current")), **_memory(read_file)
+        )
+
     def stats(self, path: str) -> Stats:
-        """Read the counters; about 0.15 ms."""
+        """Read the counters; about 0.1 ms."""
         cpuacct, cpu = self.directory("cpuacct", path), self.directory("cpu", path)
         memory, pids = self.directory("memory", path), self.directory("pids", path)
-        usage = number(read(f"{memory}/memory.usage_in_bytes"))
-        detail = table(read(f"{memory}/memory.stat"))
-        limit = number(read(f"{memory}/memory.limit_in_bytes"))
         ticks = table(read(f"{cpuacct}/cpuacct.stat"))
         throttling = table(read(f"{cpu}/cpu.stat"))
         return Stats(
             cpu_usage=number(read(f"{cpuacct}/cpuacct.usage")),
             cpu_user=ticks.get("user", 0) * _TICK_NANOSECONDS,
             cpu_system=ticks.get("system", 0) * _TICK_NANOSECONDS,
-            memory_usage=usage,
-            memory_working_set=max(0, usage - detail.get("total_inactive_file", 0)),
-            memory_rss=detail.get("total_rss", 0),
-            memory_cache=detail.get("total_cache", 0),
-            memory_mapped_file=detail.get("total_mapped_file", 0),
-            memory_swap=detail.get("total_swap", 0),
-            memory_limit=0 if limit >= _UNLIMITED else limit,
-            page_faults=detail.get("total_pgfault", 0),
-            major_page_faults=detail.get("total_pgmajfault", 0),
             oom_kills=table(read(f"{memory}/memory.oom_control")).get("oom_kill", 0),
             pids=number(read(f"{pids}/pids.current")),
             pids_limit=number(read(f"{pids}/pids.max")),
             nr_periods=throttling.get("nr_periods", 0),
             nr_throttled=throttling.get("nr_throttled", 0),
             throttled_time=throttling.get("throttled_time", 0),
+            **_memory(lambda name: read(f"{memory}/{name}")),
         )
+
+    def release(self, path: str) -> None:
+        """Close what `usage` holds open of a group and those below it."""
+        self._files.release(path)
+
+    def pressure(self, path: str) -> dict[str, Pressure]:  # noqa: ARG002  the same for every group
+        """Nothing: only version 2 measures it by group."""
+        return {}
 
     def list(self, path: str) -> list[str]:
         """The groups directly below, under any controller."""
@@ -186,6 +202,24 @@ class LegacyHost:
         """The memory controller's oom_control."""
         directory = self.directory("memory", path)
         return f"{directory}/memory.oom_control" if directory else ""
+
+
+def _memory(read_file: Callable[[str], str]) -> dict[str, int]:
+    """The fields of Usage that the memory controller knows."""
+    usage = number(read_file("memory.usage_in_bytes"))
+    limit = number(read_file("memory.limit_in_bytes"))
+    detail = pairs(read_file("memory.stat"))
+    return {
+        "memory_usage": usage,
+        "memory_working_set": max(0, usage - int(detail.get("total_inactive_file", 0))),
+        "memory_rss": int(detail.get("total_rss", 0)),
+        "memory_cache": int(detail.get("total_cache", 0)),
+        "memory_mapped_file": int(detail.get("total_mapped_file", 0)),
+        "memory_swap": int(detail.get("total_swap", 0)),
+        "memory_limit": 0 if limit >= _UNLIMITED else limit,
+        "page_faults": int(detail.get("total_pgfault", 0)),
+        "major_page_faults": int(detail.get("total_pgmajfault", 0)),
+    }
 
 
 def _try_write(path: str, value: str | int) -> bool:

@@ -6,13 +6,20 @@ all controllers that the parents have.
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
 
+from linux.cgroup_files import ControlFiles, half_of_our_descriptors
 from linux.cgroups import (
     Limits,
+    Pressure,
     Stats,
+    Usage,
     directories,
     number,
+    pairs,
+    parse_pressure,
     read,
     read_pids,
     remove_directories,
@@ -24,6 +31,7 @@ from linux.cgroups import (
 
 _DEFAULT_PERIOD = 100_000
 _KILL_TRIES = 50
+PRESSURES = ("cpu", "memory", "io")
 _HANDED_DOWN = ("cpu", "cpuset", "memory", "pids", "io", "hugetlb")
 
 
@@ -35,6 +43,7 @@ class UnifiedHost:
 
     def __init__(self, root: str) -> None:
         self._root = root
+        self._files = ControlFiles(lambda path, file: f"{self.directory(path)}/{file}", half_of_our_descriptors())
         self.controllers = frozenset(read(f"{root}/cgroup.controllers").split())
 
     def directory(self, path: str) -> str:
@@ -71,6 +80,7 @@ class UnifiedHost:
         """Kill what runs there and remove the group."""
         if not path.strip("/"):
             raise ValueError("refusing to remove the root group")
+        self._files.release(path)
         if self.pids(path):
             self.kill(path)
         remove_directories(directories(self.directory(path)), seconds)
@@ -116,32 +126,42 @@ class UnifiedHost:
             if text is not None:
                 write(f"{directory}/{file}", text)
 
-    def stats(self, path: str) -> Stats:
+    def usage(self, path: str) -> Usage:
         """Read the counters."""
+        read_file = functools.partial(self._files.read, path)
+        cpu = pairs(read_file("cpu.stat"))
+        return Usage(
+            cpu_usage=int(cpu.get("usage_usec", 0)) * 1000,
+            pids=number(read_file("pids.current")),
+            **_memory(read_file),
+        )
+
+    def stats(self, path: str) -> Stats:
+        """Read the counters, and more of them."""
         directory = self.directory(path)
         cpu = table(read(f"{directory}/cpu.stat"))
-        detail = table(read(f"{directory}/memory.stat"))
-        usage = number(read(f"{directory}/memory.current"))
         return Stats(
             cpu_usage=cpu.get("usage_usec", 0) * 1000,
             cpu_user=cpu.get("user_usec", 0) * 1000,
             cpu_system=cpu.get("system_usec", 0) * 1000,
-            memory_usage=usage,
-            memory_working_set=max(0, usage - detail.get("inactive_file", 0)),
-            memory_rss=detail.get("anon", 0),
-            memory_cache=detail.get("file", 0),
-            memory_mapped_file=detail.get("file_mapped", 0),
-            memory_swap=number(read(f"{directory}/memory.swap.current")),
-            memory_limit=number(read(f"{directory}/memory.max")),
-            page_faults=detail.get("pgfault", 0),
-            major_page_faults=detail.get("pgmajfault", 0),
             oom_kills=table(read(self.oom_file(path))).get("oom_kill", 0),
             pids=number(read(f"{directory}/pids.current")),
             pids_limit=number(read(f"{directory}/pids.max")),
             nr_periods=cpu.get("nr_periods", 0),
             nr_throttled=cpu.get("nr_throttled", 0),
             throttled_time=cpu.get("throttled_usec", 0) * 1000,
+            **_memory(lambda name: read(f"{directory}/{name}")),
         )
+
+    def release(self, path: str) -> None:
+        """Close what `usage` holds open of a group and those below it."""
+        self._files.release(path)
+
+    def pressure(self, path: str) -> dict[str, Pressure]:
+        """Read the pressure files, which kernels without PSI lack."""
+        directory = self.directory(path)
+        texts = {name: read(f"{directory}/{name}.pressure") for name in PRESSURES}
+        return {name: parse_pressure(text) for name, text in texts.items() if text}
 
     def list(self, path: str) -> list[str]:
         """The groups directly below."""
@@ -150,6 +170,23 @@ class UnifiedHost:
     def oom_file(self, path: str) -> str:
         """The group's memory events."""
         return f"{self.directory(path)}/memory.events"
+
+
+def _memory(read_file: Callable[[str], str]) -> dict[str, int]:
+    """The fields of Usage that the memory controller knows."""
+    usage = number(read_file("memory.current"))
+    detail = pairs(read_file("memory.stat"))
+    return {
+        "memory_usage": usage,
+        "memory_working_set": max(0, usage - int(detail.get("inactive_file", 0))),
+        "memory_rss": int(detail.get("anon", 0)),
+        "memory_cache": int(detail.get("file", 0)),
+        "memory_mapped_file": int(detail.get("file_mapped", 0)),
+        "memory_swap": number(read_file("memory.swap.current")),
+        "memory_limit": number(read_file("memory.max")),
+        "page_faults": int(detail.get("pgfault", 0)),
+        "major_page_faults": int(detail.get("pgmajfault", 0)),
+    }
 
 
 def weight(shares: int) -> int:

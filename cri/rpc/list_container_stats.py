@@ -14,7 +14,11 @@ async def list_container_stats(
     wanted = request.filter
     found = select(parts, wanted.id, wanted.pod_sandbox_id, dict(wanted.label_selector), RUNNING)
 
-    def measure() -> list[api_pb2.ContainerStats]:
-        return [container_stats.stats_of(parts, container) for container in found]
+    response = api_pb2.ListContainerStatsResponse()
 
-    return api_pb2.ListContainerStatsResponse(stats=await parts.blocking(measure))
+    def measure() -> None:
+        for container in found:
+            container_stats.fill(parts, container, response.stats.add())
+
+    await parts.blocking(measure)
+    return response

@@ -15,7 +15,11 @@ async def list_pod_sandbox_stats(
     wanted.state.state = READY
     found = [(s, pod_sandbox_stats.running_containers(parts, s)) for s in select(parts, wanted)]
 
-    def measure() -> list[api_pb2.PodSandboxStats]:
-        return [pod_sandbox_stats.stats_of(parts, sandbox, containers) for sandbox, containers in found]
+    response = api_pb2.ListPodSandboxStatsResponse()
 
-    return api_pb2.ListPodSandboxStatsResponse(stats=await parts.blocking(measure))
+    def measure() -> None:
+        for sandbox, containers in found:
+            pod_sandbox_stats.fill(parts, sandbox, containers, response.stats.add())
+
+    await parts.blocking(measure)
+    return response

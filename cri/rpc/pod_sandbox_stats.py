@@ -1,7 +1,5 @@
 """PodSandboxStats, and the stats message of a sandbox."""
 
-import contextlib
-import pathlib
 import time
 
 from cri.parts import Parts
@@ -9,6 +7,7 @@ from cri.rpc import container_stats
 from cri.runtime.cgroup_names import expand_slice
 from cri.sandboxes.network import INTERFACE
 from cri.store import RUNNING, Container, Sandbox
+from linux.cgroups import read
 from protocols.cri import api_pb2
 
 # Columns of /proc/PID/net/dev after the interface's name.
@@ -21,12 +20,10 @@ NETWORK_COLUMNS = (
 def interfaces(pid: int) -> dict[str, dict[str, int]]:
     """Counters of each network interface that a process sees, without the loopback."""
     found: dict[str, dict[str, int]] = {}
-    with contextlib.suppress(OSError, ValueError):
-        for line in pathlib.Path(f"/proc/{pid}/net/dev").read_text().splitlines()[2:]:
-            name, _, numbers = line.partition(":")
-            if name.strip() != "lo":
-                values = [int(n) for n in numbers.split()]
-                found[name.strip()] = dict(zip(NETWORK_COLUMNS, values, strict=False))
+    for line in read(f"/proc/{pid}/net/dev").splitlines()[2:]:
+        name, *numbers = line.replace(":", " ", 1).split()
+        if name != "lo":
+            found[name] = dict(zip(NETWORK_COLUMNS, map(int, numbers), strict=False))
     return found
 
 
@@ -37,38 +34,37 @@ def cgroup_of(parts: Parts, sandbox: Sandbox) -> str:
     return "/" + sandbox.cgroup_parent.strip("/")
 
 
-def stats_of(parts: Parts, sandbox: Sandbox, containers: list[Container]) -> api_pb2.PodSandboxStats:
-    """What a pod uses; blocks."""
+def fill(parts: Parts, sandbox: Sandbox, containers: list[Container], target: api_pb2.PodSandboxStats) -> None:
+    """Fill in what a pod uses; blocks."""
     now = time.time_ns()
-    stats = parts.cgroups.stats(cgroup_of(parts, sandbox))
-    linux = api_pb2.LinuxPodSandboxStats(
-        cpu=container_stats.cpu_usage(sandbox.id, stats, now),
-        memory=container_stats.memory_usage(stats, now),
-        process=api_pb2.ProcessUsage(timestamp=now, process_count=container_stats.value(stats.pids)),
-        containers=[container_stats.stats_of(parts, c) for c in containers],
-    )
+    cgroup = cgroup_of(parts, sandbox)
+    stats = parts.cgroups.usage(cgroup)
+    attributes, linux, config = target.attributes, target.linux, sandbox.config
+    attributes.id = sandbox.id
+    attributes.metadata.CopyFrom(config.metadata)
+    attributes.labels.MergeFrom(config.labels)
+    attributes.annotations.MergeFrom(config.annotations)
+    container_stats.fill_cpu(linux.cpu, sandbox.id, stats, now)
+    container_stats.fill_memory(linux.memory, stats, now)
+    linux.process.timestamp = now
+    linux.process.process_count.value = stats.pids
+    container_stats.add_pressure(linux, parts.cgroups.pressure(cgroup), now)
+    for container in containers:
+        container_stats.fill(parts, container, linux.containers.add())
     pid = next((c.pid for c in containers if c.pid), 0)
     if pid and sandbox.network_namespace:
-        linux.network.timestamp = now
-        for name, counters in interfaces(pid).items():
-            usage = api_pb2.NetworkInterfaceUsage(
-                name=name,
-                rx_bytes=container_stats.value(counters["rx_bytes"]),
-                rx_errors=container_stats.value(counters["rx_errors"]),
-                tx_bytes=container_stats.value(counters["tx_bytes"]),
-                tx_errors=container_stats.value(counters["tx_errors"]),
-            )
-            if name == INTERFACE:
-                linux.network.default_interface.CopyFrom(usage)
-            else:
-                linux.network.interfaces.append(usage)
-    config = sandbox.config
-    return api_pb2.PodSandboxStats(
-        attributes=api_pb2.PodSandboxAttributes(
-            id=sandbox.id, metadata=config.metadata, labels=config.labels, annotations=config.annotations
-        ),
-        linux=linux,
-    )
+        _fill_network(linux.network, pid, now)
+
+
+def _fill_network(network: api_pb2.NetworkUsage, pid: int, now: int) -> None:
+    network.timestamp = now
+    for name, counters in interfaces(pid).items():
+        usage = network.default_interface if name == INTERFACE else network.interfaces.add()
+        usage.name = name
+        usage.rx_bytes.value = counters["rx_bytes"]
+        usage.rx_errors.value = counters["rx_errors"]
+        usage.tx_bytes.value = counters["tx_bytes"]
+        usage.tx_errors.value = counters["tx_errors"]
 
 
 def running_containers(parts: Parts, sandbox: Sandbox) -> list[Container]:
@@ -80,4 +76,6 @@ async def pod_sandbox_stats(parts: Parts, request: api_pb2.PodSandboxStatsReques
     """Answer PodSandboxStats."""
     sandbox = parts.store.sandboxes.get(request.pod_sandbox_id)
     containers = running_containers(parts, sandbox)
-    return api_pb2.PodSandboxStatsResponse(stats=await parts.blocking(stats_of, parts, sandbox, containers))
+    response = api_pb2.PodSandboxStatsResponse()
+    await parts.blocking(fill, parts, sandbox, containers, response.stats)
+    return response

@@ -6,6 +6,7 @@ from cri.container_mounts import MAPPED
 from cri.parts import Parts
 from cri.rpc import container_stats, stop_container
 from cri.runtime import conmon
+from cri.runtime.cgroup_names import file_system_path
 from cri.store import Container
 from linux import mounts
 from protocols.cri import api_pb2
@@ -27,7 +28,7 @@ async def remove(parts: Parts, container: Container) -> None:
     await parts.blocking(delete, parts, container)
     parts.exits.forget(container.id)
     sandbox = parts.store.sandboxes.find(container.sandbox_id)
-    container_stats.forget(container.id)
+    container_stats.forget(parts, container.id, file_system_path(parts.host, container.cgroup_path))
     parts.store.containers.remove(container)
     if sandbox is not None:
         transitions.publish(parts, events.DELETED, sandbox, container.id)

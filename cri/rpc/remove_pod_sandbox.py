@@ -28,6 +28,6 @@ async def remove(parts: Parts, sandbox: Sandbox) -> None:
     # A slice is systemd's to remove.
     own_group = not sandbox.config.linux.cgroup_parent and not parts.host.systemd_cgroups
     await parts.blocking(stray_cgroups.tidy, cgroup_of(parts, sandbox), everywhere=own_group)
-    container_stats.forget(sandbox.id)
+    container_stats.forget(parts, sandbox.id, cgroup_of(parts, sandbox))
     parts.store.sandboxes.remove(sandbox)
     transitions.publish(parts, events.DELETED, sandbox, sandbox.id)

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import subprocess
 import uuid
@@ -135,3 +136,43 @@ def test_version_2_on_a_tree_of_files(tmp_path):
     stats = host.stats("/pod")
     assert (stats.cpu_usage, stats.memory_working_set, stats.memory_rss) == (5_000_000, 800_000, 700_000)
     assert (stats.oom_kills, stats.pids, stats.nr_throttled) == (2, 4, 3)
+    assert host.pressure("/pod") == {}
+    (tmp_path / "pod/memory.pressure").write_text(
+        "some avg10=1.50 avg60=0.25 avg300=0.00 total=4711\nfull avg10=0.50 avg60=0.00 avg300=0.00 total=12\n"
+    )
+    assert host.pressure("/pod") == {
+        "memory": cgroups.Pressure(cgroups.Stall(1.5, 0.25, 0.0, 4711), cgroups.Stall(0.5, 0.0, 0.0, 12))
+    }
+
+
+@pytest.mark.live
+def test_usage_says_what_stats_says(group):
+    host, path = group
+    host.create(path)
+    usage, stats = host.usage(path), host.stats(path)
+    # Nothing runs in it, so nothing moves between the two.
+    assert all(getattr(usage, f.name) == getattr(stats, f.name) for f in dataclasses.fields(cgroups.Usage))
+
+
+@pytest.mark.live
+def test_usage_follows_a_group_that_was_made_anew(group):
+    host, path = group
+    for _ in range(2):
+        host.create(f"{path}/pod")
+        process = subprocess.Popen(["sleep", "60"])
+        host.add_pid(f"{path}/pod", process.pid)
+        try:
+            assert host.usage(f"{path}/pod").pids in (0, 1)  # 0 where the host counts none
+        finally:
+            process.kill()
+            process.wait()
+        # Removed behind our back, as an OCI runtime does.
+        for directory in cgroups_directories(path):
+            os.rmdir(directory)
+        assert host.usage(f"{path}/pod") == cgroups.Usage()
+
+
+def cgroups_directories(path):
+    roots = [root for root in os.listdir(cgroups.ROOT) if os.path.isdir(f"{cgroups.ROOT}/{root}{path}/pod")]
+    unique = {os.path.realpath(f"{cgroups.ROOT}/{root}{path}/pod") for root in roots}
+    return unique or {f"{cgroups.ROOT}{path}/pod"}
