@@ -138,6 +138,7 @@ class Server:
             max_line_size=_MAX_HEAD_BYTES,  # selectors in queries can be long
             max_field_size=_MAX_HEAD_BYTES,
         )
+        self.watches.connections = server
         listeners = await self._listen(server)
         tasks.spawn(self.watches.run, name="bookmarks", restart=True)
         tasks.spawn(self._bootstrap, name="bootstrap roles", restart=True)

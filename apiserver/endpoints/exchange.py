@@ -19,6 +19,7 @@ from component.clock import Clock
 if TYPE_CHECKING:
     from apiserver.admission.chain import Chain
     from apiserver.authorization.registry import Authorizer
+    from apiserver.endpoints.parked_watch import ParkedWatch
     from apiserver.options import Options
 
 GZIP_MINIMUM = 128 * 1024
@@ -50,6 +51,7 @@ class Exchange:
     warnings: list[str] = field(default_factory=list)
     audit_id: str = ""
     body: bytes = b""
+    parked: ParkedWatch | None = None
 
     def headers(self) -> dict[str, str]:
         """Return the headers every answer carries."""

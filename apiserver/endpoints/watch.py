@@ -2,13 +2,15 @@
 
 A quiet watch has no task that wakes: the cache calls `deliver`, which writes a frame (encoded once, shared by all
 watchers of the same form, chunk framing included) straight to the transport. A client that doesn't read is cut off
-when too much waits for it. Only resources whose served version differs from the stored one go through a queue.
+when too much waits for it. Once a watch has caught up, its request ends and only the connection stays
+(`parked_watch`). Resources whose served version differs from the stored one go through a queue and keep the request.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -18,6 +20,7 @@ from apimachinery.errors import APIError, BadRequest, Expired, Invalid
 from apimachinery.objects.field_path import FieldPath, forbidden, invalid
 from apiserver.endpoints import transform
 from apiserver.endpoints.exchange import Exchange
+from apiserver.endpoints.parked_watch import ParkedWatch
 from apiserver.endpoints.selection import selection
 from apiserver.endpoints.versions import parse_version, wait_for_version
 from apiserver.filters.request_info import RequestInfo
@@ -40,8 +43,16 @@ def chunk(frame: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(frame), frame)
 
 
+def _closed() -> None:
+    """Make no handler: the connection is to be closed."""
+
+
 class Watches:
-    """All open watches: bookmarks come from here, and a shutdown or a removed resource ends them."""
+    """All open watches: bookmarks come from here, and a shutdown or a removed resource ends them.
+
+    Attributes:
+        connections: makes the handler for what comes after a watch on its connection (aiohttp's Server).
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -49,6 +60,7 @@ class Watches:
         self._pending: list[WatchStream] = []
         self._scheduled = False
         self._last_flush = 0.0
+        self.connections: Callable[[], Any] = _closed
 
     def flush_soon(self, stream: WatchStream) -> None:
         """Write what waits for a stream: at once after a quiet time, else together with what comes in a moment.
@@ -82,7 +94,8 @@ class Watches:
                     stream.bookmark()
 
     def end_all(self) -> None:
-        """End every watch cleanly."""
+        """End every watch cleanly, and its connection."""
+        self.connections = _closed
         for stream in tuple(self.streams):
             stream.end()
 
@@ -96,14 +109,31 @@ class Watches:
 class WatchStream:
     """One watcher: a subscriber of a cache that writes to one connection."""
 
+    __slots__ = (
+        "_after",
+        "_ended",
+        "_exchange",
+        "_form",
+        "_held",
+        "_parked",
+        "_queue",
+        "_selection",
+        "_transport",
+        "_waiting",
+        "_watches",
+        "bookmarks",
+        "store",
+    )
+
     def __init__(self, exchange: Exchange, store: Store, chosen: Selection, revision: int) -> None:
-        self.exchange = exchange
+        self._exchange: Exchange | None = exchange
         self.store = store
         self.bookmarks = exchange.info.flag("allowWatchBookmarks")
         self._selection = chosen
         self._transport: Any = None
         self._after = revision
-        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ended: asyncio.Future[None] | None = asyncio.get_running_loop().create_future()  # None while parked
+        self._parked: ParkedWatch | None = None
         self._queue: asyncio.Queue[CacheEvent] | None = None
         self._held: list[CacheEvent] | None = None
         self._waiting: list[bytes] = []
@@ -113,11 +143,18 @@ class WatchStream:
         form = exchange.form
         self._form = (store.header, form.kind, transform.include_object(exchange) if form.kind == "Table" else "")
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will be sent."""
+        if self._parked is not None:
+            return self._parked.ended
+        return self._ended is not None and self._ended.done()
+
     # -- the cache's side ------------------------------------------------------------------------------------------
 
     def deliver(self, event: CacheEvent) -> None:
         """Take an event: write its frame."""
-        if event.revision <= self._after or self._ended.done():
+        if event.revision <= self._after or self.ended:
             return
         if self._held is not None:
             self._held.append(event)
@@ -163,7 +200,11 @@ class WatchStream:
 
     def end(self) -> None:
         """End the watch."""
-        if not self._ended.done():
+        if self.ended:
+            return
+        if self._parked is not None:
+            self._parked.finish()
+        elif self._ended is not None:
             self._ended.set_result(None)
             self.flush()
 
@@ -178,7 +219,8 @@ class WatchStream:
         resource = self.store.resource
         kind, version = resource.kind, resource.api_version
         obj: dict[str, Any] = {"kind": kind, "apiVersion": version, "metadata": meta}
-        if self.exchange.form.kind == "Table":
+        form = self._form[1]
+        if form == "Table":
             obj = {
                 "kind": "Table",
                 "apiVersion": "meta.k8s.io/v1",
@@ -186,52 +228,81 @@ class WatchStream:
                 "columnDefinitions": [],
                 "rows": [],
             }
-        elif self.exchange.form.kind:
+        elif form:
             obj = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}
         elif resource.group == "" and kind == "Pod":
             obj["spec"] = {"containers": None}
         self._write(chunk(b'{"type":"BOOKMARK","object":%s}\n' % orjson.dumps(obj)))
 
     def _frame(self, kind: str, body: bytes) -> bytes:
-        if self.exchange.form.kind:
+        if self._form[1]:
             body = self._transformed(body)
         return b'{"type":"%s","object":%s}\n' % (kind.encode(), body)
 
     def _transformed(self, body: bytes) -> bytes:
         obj = orjson.loads(body)
-        if self.exchange.form.kind == "Table":
+        if self._exchange is not None and self._form[1] == "Table":
             meta = {"resourceVersion": obj["metadata"]["resourceVersion"]}
-            return orjson.dumps(transform.table(self.exchange, self.store, [obj], meta))
+            return orjson.dumps(transform.table(self._exchange, self.store, [obj], meta))
         return orjson.dumps(transform.partial(obj))
 
     # -- the request's side ----------------------------------------------------------------------------------------
 
-    async def serve(self, *, initial: bool, end_mark: bool) -> web.StreamResponse:
+    async def serve(self, exchange: Exchange, *, initial: bool, end_mark: bool) -> web.StreamResponse:
         """Send what is asked for until the time is over, the client leaves, or the server stops."""
-        exchange = self.exchange
         response = web.StreamResponse(headers={**exchange.headers(), "Content-Type": "application/json"})
         response.enable_chunked_encoding()
         await response.prepare(exchange.request)
         self._transport = exchange.request.transport
-        seconds = _timeout(exchange.info)
+        deadline = asyncio.get_running_loop().time() + _timeout(exchange.info)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(deadline):
                 await self._start(response, initial=initial, end_mark=end_mark)
                 self._watches.streams[self] = None
-                if self._queue is None:
-                    await self._ended
-                else:
+                if self._queue is not None:
                     await self._pump(self._queue)
+                elif not self.ended and self._transport is not None:
+                    self._park(exchange, deadline)
+                    return response
         except TimeoutError:
-            if self.bookmarks and not self._transport.is_closing():
-                self.bookmark()
+            self._last_bookmark()
         finally:
-            self.end()
-            self._watches.streams.pop(self, None)
-            self.store.cache.subscribers.pop(self, None)
+            if self._parked is None:
+                self.end()
+                self._forget()
         if exchange.request.transport is not None:
             await response.write_eof()
         return response
+
+    def _park(self, exchange: Exchange, deadline: float) -> None:
+        """Let the request end; the connection and this stream go on without it."""
+        self._parked = ParkedWatch.take_over(exchange.request.protocol, self, deadline)
+        exchange.parked = self._parked
+        self._ended = None
+        if self._form[1] != "Table":
+            self._exchange = None
+
+    def expire(self) -> None:
+        """End the watch because its time is over."""
+        self._last_bookmark()
+        self.end()
+
+    def parting(self) -> None:
+        """Leave the cache, after writing what waits; called once at a parked watch's end."""
+        self.flush()
+        self._forget()
+
+    def next_handler(self) -> Any:
+        """Return aiohttp's handler for the connection's next request, or None to have it closed."""
+        return self._watches.connections()
+
+    def _last_bookmark(self) -> None:
+        if self.bookmarks and not self._transport.is_closing():
+            self.bookmark()
+
+    def _forget(self) -> None:
+        self._watches.streams.pop(self, None)
+        self.store.cache.subscribers.pop(self, None)
 
     async def _start(self, response: web.StreamResponse, *, initial: bool, end_mark: bool) -> None:
         """Send the state or the missed events, and subscribe, without anything coming between."""
@@ -269,9 +340,10 @@ class WatchStream:
 
     async def _pump(self, queue: asyncio.Queue[CacheEvent]) -> None:
         """Convert events to the served version, one after the other."""
-        while not self._ended.done():
+        ended = self._ended
+        while ended is not None and not ended.done():
             getting = asyncio.ensure_future(queue.get())
-            await asyncio.wait((getting, self._ended), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((getting, ended), return_when=asyncio.FIRST_COMPLETED)
             if not getting.done():
                 getting.cancel()
                 return
@@ -334,9 +406,9 @@ async def watch(exchange: Exchange, store: Store) -> web.StreamResponse:
     if send_initial or (not wanted and not explicit_off):
         await wait_for_version(exchange, version)
         stream = WatchStream(exchange, store, chosen, store.cached.revision)
-        return await stream.serve(initial=True, end_mark=send_initial)
+        return await stream.serve(exchange, initial=True, end_mark=send_initial)
     if not wanted:
         await store.cached.ensure_fresh()
         wanted = store.cached.revision
     stream = WatchStream(exchange, store, chosen, wanted)
-    return await stream.serve(initial=False, end_mark=False)
+    return await stream.serve(exchange, initial=False, end_mark=False)

@@ -9,6 +9,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -72,7 +73,11 @@ class FilterChain:
             response = error_answer(error, info.path, exchange.headers(), exchange.warnings)
         self._count(info, response.status, time.perf_counter() - started)
         if self._audit is not None:
-            self._audit.record(exchange, response, received)
+            record = partial(self._audit.record, exchange, response, received)
+            if exchange.parked is not None:
+                exchange.parked.at_end(record)
+            else:
+                record()
         if request.method == "HEAD" and isinstance(response, web.Response) and not response.prepared:
             length = str(len(response.body or b""))  # type: ignore[arg-type]
             response = web.Response(status=response.status, headers=dict(response.headers))
@@ -87,11 +92,15 @@ class FilterChain:
         if info.resource_request and not self._is_stream(exchange):
             exchange.form = negotiate(request.headers.get("Accept", ""))
         if is_long_running(exchange):
-            self._metrics.watchers.inc(info.verb.upper())
+            verb = info.verb.upper()
+            self._metrics.watchers.inc(verb)
             try:
                 return await self._route(exchange)
             finally:
-                self._metrics.watchers.dec(info.verb.upper())
+                if exchange.parked is not None:
+                    exchange.parked.at_end(partial(self._metrics.watchers.dec, verb))
+                else:
+                    self._metrics.watchers.dec(verb)
         place = self.flow.enter(info.method, exchange.user)
         try:
             if info.method in _WRITES:
