@@ -13,7 +13,7 @@ import posixpath
 import subprocess
 import time
 
-from linux.cgroups import CgroupHost, Limits, Stats
+from linux.cgroups import CgroupHost, Limits, Pressure, Stats, Usage
 
 _MANAGER = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
 _INFINITY = str(2**64 - 1)
@@ -81,9 +81,21 @@ class SystemdHost:
         if wanted:
             call("SetUnitProperties", "sba(sv)", unit(path), "true", *_properties(wanted))
 
+    def usage(self, path: str) -> Usage:
+        """Read the few counters that are asked for all the time."""
+        return self._host.usage(path)
+
+    def release(self, path: str) -> None:
+        """Let go of the files that `usage` holds open."""
+        self._host.release(path)
+
     def stats(self, path: str) -> Stats:
-        """Read the counters."""
+        """Read all counters."""
         return self._host.stats(path)
+
+    def pressure(self, path: str) -> dict[str, Pressure]:
+        """Read the pressure where the kernel measures it."""
+        return self._host.pressure(path)
 
     def list(self, path: str) -> list[str]:
         """The groups directly below."""
