@@ -35,7 +35,7 @@ class Network:
 
     def __init__(self, document: Any, path: str = "") -> None:
         if not isinstance(document, dict):
-            raise CNIError(DECODING_FAILURE, f"error parsing configuration list: {path}: not an object")
+            raise CNIError(DECODING_FAILURE, "error parsing configuration list: not an object")
         if "plugins" not in document and "type" in document:
             # A single plugin's configuration (.conf) is a list of one.
             head = {key: document[key] for key in ("name", "cniVersion") if key in document}
@@ -47,7 +47,7 @@ class Network:
         self.version = self._choose_version(document)
         plugins = document.get("plugins")
         if not isinstance(plugins, list) or not plugins:
-            raise CNIError(INVALID_CONFIG, f"error parsing configuration list: {path or self.name}: no plugins in list")
+            raise CNIError(INVALID_CONFIG, f"error parsing configuration list: no plugins in list {self.name}")
         for index, plugin in enumerate(plugins):
             if not isinstance(plugin, dict) or not isinstance(plugin.get("type"), str) or not plugin["type"]:
                 raise CNIError(INVALID_CONFIG, f"failed to parse plugin config {index}: missing 'type'")
@@ -96,14 +96,14 @@ class Network:
         Raises:
             CNIError: if it can't be read or is none.
         """
-        try:
-            with open(path, "rb") as file:
-                document = documents.loads(file.read())
-        except (OSError, ValueError) as error:
-            raise CNIError(DECODING_FAILURE, f"error reading {path}: {error}") from error
-        if isinstance(document, dict) and _flag(document, "loadPluginsFromFolder"):
+        document = _read(path)
+        # A list; a single plugin's configuration has a type, and no folder.
+        if isinstance(document, dict) and "type" not in document and not _flag(document, "loadOnlyInlinedPlugins"):
             document = _with_folder(document, path)
-        return cls(document, path)
+        try:
+            return cls(document, path)
+        except CNIError as error:
+            raise CNIError(error.code, f"{path}: {error.msg}", error.details) from error
 
     def plugin_config(
         self, plugin: dict[str, Any], capability_args: dict[str, Any], previous: dict[str, Any] | None
@@ -129,15 +129,22 @@ def files(directory: str) -> list[str]:
     return [f"{directory}/{name}" for name in names if name.endswith(_SUFFIXES) and name[0] != "."]
 
 
+def _read(path: str) -> Any:
+    try:
+        with open(path, "rb") as file:
+            return documents.loads(file.read())
+    except (OSError, ValueError) as error:
+        raise CNIError(DECODING_FAILURE, f"error reading {path}: {error}") from error
+
+
 def _with_folder(document: dict[str, Any], path: str) -> dict[str, Any]:
-    """A list whose further plugins lie in the folder with the network's name (specification 1.1)."""
-    folder = f"{os.path.dirname(path)}/{document.get('name')}"
-    more = []
-    for one in files(folder):
-        if one.endswith(".conf"):
-            with open(one, "rb") as file:
-                more.append(documents.loads(file.read()))
-    return {**document, "plugins": [*(document.get("plugins") or []), *more]}
+    """A list with the plugins that lie in the folder with its network's name too, behind its own."""
+    name, own = document.get("name"), document.get("plugins") or []
+    if not isinstance(name, str) or not name or "/" in name or name in (".", "..") or not isinstance(own, list):
+        return document  # refused later, with the reason
+    folder = f"{os.path.dirname(path)}/{name}"
+    more = [_read(one) for one in files(folder) if one.endswith(".conf")]
+    return {**document, "plugins": [*own, *more]} if more else document
 
 
 def _flag(document: dict[str, Any], key: str) -> bool:

@@ -43,6 +43,32 @@ def test_first_good_file_wins_and_a_name_selects(tmp_path):
         Network.load(str(tmp_path))
 
 
+def test_plugins_in_a_folder_come_behind_those_of_the_list(tmp_path):
+    path, folder = tmp_path / "1.conflist", tmp_path / "mktnet"
+    folder.mkdir()
+    for name, kind in (("20-b.conf", "tuning"), ("10-a.conf", "portmap"), ("30.conflist", "x"), ("40.json", "x")):
+        (folder / name).write_text(json.dumps({"type": kind}))
+
+    def kinds(**keys):
+        path.write_text(json.dumps({"cniVersion": "1.1.0", "name": "mktnet", **keys}))
+        return [plugin["type"] for plugin in Network.from_file(str(path)).plugins]
+
+    assert kinds(plugins=[{"type": "bridge"}]) == ["bridge", "portmap", "tuning"]
+    assert kinds(plugins=[{"type": "bridge"}], loadOnlyInlinedPlugins=True) == ["bridge"]
+    assert kinds(plugins=[{"type": "bridge"}], loadOnlyInlinedPlugins="true") == ["bridge"]
+    assert kinds() == ["portmap", "tuning"]
+    assert kinds(name="other", plugins=[{"type": "bridge"}]) == ["bridge"]
+    for name in ("../mktnet", "a/b", ""):
+        with pytest.raises(CNIError, match=r"1\.conflist"):
+            kinds(name=name, plugins=[{"type": "bridge"}])
+    (folder / "10-a.conf").write_text("{")
+    with pytest.raises(CNIError, match=r"10-a\.conf"):
+        kinds(plugins=[{"type": "bridge"}])
+    (folder / "10-a.conf").write_text("{}")
+    with pytest.raises(CNIError, match="missing 'type'"):
+        kinds(plugins=[{"type": "bridge"}])
+
+
 @pytest.mark.parametrize(
     "document",
     [
