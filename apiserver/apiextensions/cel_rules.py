@@ -1,23 +1,24 @@
 """`x-kubernetes-validations`: CEL rules in CRD schemas, compiled once per CRD version.
 
 Only levels that have rules below them become nodes. A transition rule (one that names `oldSelf`) runs where old and
-new value can be matched: by property, by map key, by the keys of a `map` list.
+new value can be matched: by property, by map key, by the keys of a `map` list. What another rule says of a value that
+did not change is only a warning.
 """
 
 from __future__ import annotations
 
 import base64
 import datetime
-import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 from apimachinery.objects.field_path import FieldError, FieldPath
 from apimachinery.objects.metadata import Obj
 from apiserver.admission.cel import CompileError, EvaluationError, Expression, compile_expression, library
+from apiserver.apiextensions.correlation import MISSING, earlier_items, item_key, keyed_items, same
 
-_MISSING: Final = object()
 _RESERVED: Final = frozenset(
     {
         "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import",
@@ -110,13 +111,24 @@ def converter(schema: Obj) -> Converter | None:
 class Rule:
     """One compiled rule."""
 
-    __slots__ = ("expression", "field", "message", "message_expression", "optional_old", "reason", "transition")
+    __slots__ = (
+        "expression",
+        "field",
+        "message",
+        "message_expression",
+        "optional_old",
+        "reason",
+        "shown",
+        "transition",
+    )
 
     def __init__(self, raw: Obj) -> None:
         self.expression: Expression = compile_expression(raw["rule"], ("self", "oldSelf"))
         self.transition = "oldSelf" in self.expression.variables
         self.optional_old = bool(raw.get("optionalOldSelf"))
-        self.message: str = raw.get("message", "").strip() or f"failed rule: {raw['rule'].strip()}"
+        self.shown: str = raw.get("message", "").strip() or raw["rule"].strip()
+        """What stands for the rule where it can't be evaluated."""
+        self.message: str = raw.get("message", "").strip() or f"failed rule: {self.shown}"
         written = raw.get("messageExpression", "")
         self.message_expression = compile_expression(written, ("self", "oldSelf")) if written else None
         self.reason: str = raw.get("reason") or "FieldValueInvalid"
@@ -136,19 +148,20 @@ class Rule:
 class RuleNode:
     """The rules at one level, and what lies below."""
 
-    __slots__ = ("additional", "converter", "items", "keys", "kind", "list_type", "properties", "rules")
+    __slots__ = ("additional", "converter", "every", "items", "kind", "properties", "rules", "schema")
 
     def __init__(self, schema: Obj) -> None:
+        self.schema = schema
         self.rules = [Rule(raw) for raw in schema.get("x-kubernetes-validations") or ()]
         self.converter = converter(schema) if self.rules else None
         self.kind: str = schema.get("type", "") or "object"
-        self.list_type: str = schema.get("x-kubernetes-list-type", "atomic")
-        self.keys: tuple[str, ...] = tuple(schema.get("x-kubernetes-list-map-keys") or ())
         below = {name: compile_rules(part) for name, part in (schema.get("properties") or {}).items()}
         self.properties = {name: node for name, node in below.items() if node is not None}
         items, additional = schema.get("items"), schema.get("additionalProperties")
         self.items = compile_rules(items) if isinstance(items, dict) else None
         self.additional = compile_rules(additional) if isinstance(additional, dict) else None
+        every = [compile_rules(part) for part in schema.get("allOf") or ()]
+        self.every = [node for node in every if node is not None]
 
 
 def compile_rules(schema: Obj | None) -> RuleNode | None:
@@ -165,11 +178,35 @@ def compile_rules(schema: Obj | None) -> RuleNode | None:
 def _mentions_rules(schema: Obj) -> bool:
     if schema.get("x-kubernetes-validations"):
         return True
-    parts = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
+    parts = [*(schema.get("properties") or {}).values(), *(schema.get("allOf") or ())]
+    parts += [schema.get("items"), schema.get("additionalProperties")]
     return any(isinstance(part, dict) and _mentions_rules(part) for part in parts)
 
 
-def check(new: Any, old: Any, node: RuleNode | None, path: FieldPath | None = None) -> list[FieldError]:
+@dataclass(frozen=True, slots=True)
+class _Matched:
+    """A value and the one it replaces, for telling whether it changed."""
+
+    new: Any
+    old: Any
+    parent: _Matched | None = None
+
+    def unchanged(self) -> bool:
+        """Tell whether this value, or where it has no earlier one what it stands in, is as it was."""
+        if self.old is not MISSING:
+            return same(self.old, self.new)
+        return self.parent is not None and self.parent.unchanged()
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the rules say of one object."""
+
+    errors: list[FieldError]
+    warnings: list[str]
+
+
+def check(new: Any, old: Any, node: RuleNode | None, path: FieldPath | None = None) -> Findings:
     """Run the rules.
 
     Args:
@@ -178,60 +215,81 @@ def check(new: Any, old: Any, node: RuleNode | None, path: FieldPath | None = No
         node: the compiled rules.
         path: where the value stands.
     """
+    found = Findings([], [])
     if node is None:
-        return []
-    return list(_check(new, _MISSING if old is None else old, node, path or FieldPath()))
+        return found
+    before = MISSING if old is None else old
+    for error, ratcheted in _check(_Matched(new, before), before, node, path or FieldPath()):
+        if ratcheted:
+            found.warnings.append(str(error))
+        else:
+            found.errors.append(error)
+    return found
 
 
-def _check(new: Any, old: Any, node: RuleNode, path: FieldPath) -> Iterator[FieldError]:
+_Judged = Iterator[tuple[FieldError, bool]]
+
+
+def _check(matched: _Matched, old: Any, node: RuleNode, path: FieldPath) -> _Judged:
+    """Judge a value and what is in it; yields what is wrong, and whether it was so before.
+
+    Args:
+        matched: the value and the one it is compared with.
+        old: what `oldSelf` is; narrower, since items of plain lists have a predecessor but no identity.
+        node: the rules.
+        path: where the value stands.
+    """
+    new = matched.new
     if new is None:
         return
     if node.rules:
-        yield from _run(new, old, node, path)
+        yield from _run(matched, old, node, path)
+    for part in node.every:
+        yield from _check(_Matched(new, MISSING, matched.parent), old, part, path)
     if isinstance(new, dict):
+        atomic = node.schema.get("x-kubernetes-map-type") == "atomic"
         for name, item in new.items():
             below = node.properties.get(name, node.additional)
             if below is not None:
-                before = old.get(name, _MISSING) if isinstance(old, dict) else _MISSING
                 where = path.child(name) if name in node.properties else path.key(name)
-                yield from _check(item, _MISSING if before is None else before, below, where)
+                earlier = matched.old.get(name, MISSING) if isinstance(matched.old, dict) else MISSING
+                was = old.get(name, MISSING) if isinstance(old, dict) and not atomic else MISSING
+                yield from _check(_Matched(item, earlier, matched), MISSING if was is None else was, below, where)
     elif isinstance(new, list) and node.items is not None:
-        earlier = _by_keys(old, node)
-        for position, item in enumerate(new):
-            before = earlier.get(_key(item, node.keys), _MISSING) if earlier else _MISSING
-            yield from _check(item, before, node.items, path.index(position))
+        keys = tuple(node.schema.get("x-kubernetes-list-map-keys") or ())
+        known = keyed_items(old, node.schema)
+        for position, (item, earlier) in enumerate(zip(new, earlier_items(new, matched.old, node.schema), strict=True)):
+            was = known.get(item_key(item, keys), MISSING)
+            yield from _check(_Matched(item, earlier, matched), was, node.items, path.index(position))
 
 
-def _key(item: Any, keys: tuple[str, ...]) -> str:
-    return json.dumps([item.get(key) for key in keys]) if isinstance(item, dict) else ""
-
-
-def _by_keys(old: Any, node: RuleNode) -> dict[str, Any]:
-    if node.list_type != "map" or not isinstance(old, list):
-        return {}
-    return {_key(item, node.keys): item for item in old}
-
-
-def _run(new: Any, old: Any, node: RuleNode, path: FieldPath) -> Iterator[FieldError]:
+def _run(matched: _Matched, old: Any, node: RuleNode, path: FieldPath) -> _Judged:
     convert = node.converter.convert if node.converter is not None else (lambda value: value)
-    values: dict[str, Any] = {"self": convert(new)}
+    values: dict[str, Any] = {"self": convert(matched.new)}
     for rule in node.rules:
         if rule.optional_old:
             optional = library().native.OptionalValue
-            values["oldSelf"] = optional.none() if old is _MISSING else optional.of(convert(old))
-        elif old is not _MISSING:
+            values["oldSelf"] = optional.none() if old is MISSING else optional.of(convert(old))
+        elif old is not MISSING:
             values["oldSelf"] = convert(old)
         elif rule.transition:
             continue
-        where = str(_below(path, rule.field)) if rule.field else (path.text or "<nil>")
         try:
             passed = rule.expression.evaluate(values)
         except EvaluationError as error:
-            detail = f"rule evaluation error: {error} evaluating rule: {rule.message}"
-            yield FieldError("FieldValueInvalid", where, node.kind, detail)
+            yield _unevaluated(rule, path.text or "<nil>", node.kind, str(error)), False
             continue
         if passed is not True:
-            yield _failure(rule, where, node.kind, values)
+            where = str(_below(path, rule.field)) if rule.field else (path.text or "<nil>")
+            yield _failure(rule, where, node.kind, values), not rule.transition and matched.unchanged()
+
+
+def _unevaluated(rule: Rule, where: str, kind: str, error: str) -> FieldError:
+    detail = f"{error} evaluating rule: {rule.shown}"
+    if error.startswith("no such overload"):
+        wanted = "call arguments did not match a supported operator, function or macro signature"
+        detail = f"'{error}': {wanted} for rule: {rule.shown}"
+    return FieldError("FieldValueInvalid", where, kind, detail)
 
 
 def _failure(rule: Rule, where: str, kind: str, values: dict[str, Any]) -> FieldError:

@@ -145,26 +145,25 @@ class VersionHandler:
 
     # -- judgement -------------------------------------------------------------------------------------------------
 
-    def _problems(self, new: Obj, old: Obj | None) -> list[FieldError]:
-        problems = validation.validate_root(new, self._openapi)
+    def _problems(self, new: Obj, old: Obj | None, call: Call) -> list[FieldError]:
+        problems = validation.validate_root(new, self._openapi, old)
         if problems:
             # Rules may rely on the shape, so they wait until it is right.
             return problems
-        return cel_rules.check(new, old, self.rules)
+        found = cel_rules.check(new, old, self.rules)
+        call.warnings.extend(found.warnings)
+        return found.errors
 
     def _validate_create(self, obj: Obj, call: Call) -> list[FieldError]:
-        del call
         own = self.resource
-        return validate_meta(own.api_version, own.kind, obj) + self._problems(obj, None)
+        return validate_meta(own.api_version, own.kind, obj) + self._problems(obj, None, call)
 
     def _validate_update(self, new: Obj, old: Obj, call: Call) -> list[FieldError]:
-        del call
         own = self.resource
-        return validate_meta_update(own.api_version, own.kind, new, old) + self._problems(new, old)
+        return validate_meta_update(own.api_version, own.kind, new, old) + self._problems(new, old, call)
 
     def _validate_status(self, new: Obj, old: Obj, call: Call) -> list[FieldError]:
-        del call
-        return self._problems(new, old)
+        return self._problems(new, old, call)
 
     # -- versions --------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,7 @@
-"""Validates custom resources against their OpenAPI schema, worded as upstream (pure)."""
+"""Validates custom resources against their OpenAPI schema, worded as upstream (pure).
+
+An update is ratcheted: what was invalid before and is not touched stays allowed.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from typing import Any, Final
 from apimachinery.objects import field_path
 from apimachinery.objects.field_path import FieldError, FieldPath
 from apimachinery.objects.metadata import Obj
+from apiserver.apiextensions.correlation import MISSING, earlier_items, same
 
 _MOST: Final = 100
 _DURATION: Final = re.compile(r"-?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+|0")
@@ -99,19 +103,28 @@ def _type_error(path: FieldPath, where: str, kind: str, value: Any) -> FieldErro
     return field_path.invalid(path, found, f'{where} in body must be of type {kind}: "{found}"')
 
 
-def validate(value: Any, schema: Obj, path: FieldPath) -> list[FieldError]:
-    """Return what is wrong with a value (at most a hundred problems)."""
+def validate(value: Any, schema: Obj, path: FieldPath, old: Any = MISSING) -> list[FieldError]:
+    """Return what is wrong with a value (at most a hundred problems).
+
+    Args:
+        value: the new value.
+        schema: what it should be.
+        path: where it stands.
+        old: the value it replaces; what did not change is not judged.
+    """
     out: list[FieldError] = []
-    for problem in _validate(value, schema, path):
+    for problem in _validate(value, schema, path, old):
         out.append(problem)
         if len(out) >= _MOST:
             break
     return out
 
 
-def _validate(value: Any, schema: Obj, path: FieldPath) -> Iterator[FieldError]:
+def _validate(value: Any, schema: Obj, path: FieldPath, old: Any = MISSING) -> Iterator[FieldError]:
     where = path.text
     if value is None and schema.get("nullable"):
+        return
+    if old is not MISSING and same(old, value):
         return
     kind = schema.get("type", "")
     if schema.get("x-kubernetes-int-or-string"):
@@ -129,9 +142,9 @@ def _validate(value: Any, schema: Obj, path: FieldPath) -> Iterator[FieldError]:
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         yield from _number(value, schema, path, where)
     elif isinstance(value, list):
-        yield from _list(value, schema, path, where)
+        yield from _list(value, schema, path, old)
     elif isinstance(value, dict):
-        yield from _object(value, schema, path, where)
+        yield from _object(value, schema, path, old)
     yield from _combined(value, schema, path, where)
 
 
@@ -174,7 +187,8 @@ def _number(value: float, schema: Obj, path: FieldPath, where: str) -> Iterator[
         yield field_path.invalid(path, value, f"{where} in body must be of type int32: {json.dumps(str(value))}")
 
 
-def _list(value: list[Any], schema: Obj, path: FieldPath, where: str) -> Iterator[FieldError]:
+def _list(value: list[Any], schema: Obj, path: FieldPath, old: Any) -> Iterator[FieldError]:
+    where = path.text
     most, least = schema.get("maxItems"), schema.get("minItems")
     if most is not None and len(value) > most:
         yield field_path.too_many(path, len(value), most)
@@ -182,11 +196,29 @@ def _list(value: list[Any], schema: Obj, path: FieldPath, where: str) -> Iterato
         yield field_path.invalid(path, len(value), f"{where} in body should have at least {least} items")
     items = schema.get("items")
     if isinstance(items, dict):
-        for position, item in enumerate(value):
-            yield from _validate(item, items, path.index(position))
-    kind = schema.get("x-kubernetes-list-type")
-    if kind in ("set", "map"):
-        yield from _duplicates(value, schema, path)
+        for position, (item, was) in enumerate(zip(value, earlier_items(value, old, schema), strict=True)):
+            yield from _validate(item, items, path.index(position), was)
+
+
+def _unique(value: Any, schema: Obj, path: FieldPath) -> Iterator[FieldError]:
+    """Yield the duplicates in all `set` and `map` lists of a value."""
+    if isinstance(value, list):
+        if schema.get("x-kubernetes-list-type") in ("set", "map"):
+            yield from _duplicates(value, schema, path)
+        items = schema.get("items")
+        if isinstance(items, dict) and _has_lists(items):
+            for position, item in enumerate(value):
+                yield from _unique(item, items, path.index(position))
+    elif isinstance(value, dict):
+        properties, additional = schema.get("properties") or {}, schema.get("additionalProperties")
+        for name, item in value.items():
+            below = properties.get(name, additional)
+            if isinstance(below, dict):
+                yield from _unique(item, below, path.child(name) if name in properties else path.key(name))
+
+
+def _has_lists(schema: Obj) -> bool:
+    return schema.get("type") in ("array", "object")
 
 
 def _duplicates(value: list[Any], schema: Obj, path: FieldPath) -> Iterator[FieldError]:
@@ -203,7 +235,8 @@ def _duplicates(value: list[Any], schema: Obj, path: FieldPath) -> Iterator[Fiel
         seen.add(mark)
 
 
-def _object(value: Obj, schema: Obj, path: FieldPath, where: str) -> Iterator[FieldError]:
+def _object(value: Obj, schema: Obj, path: FieldPath, old: Any) -> Iterator[FieldError]:
+    where = path.text
     for name in schema.get("required") or ():
         if name not in value:
             yield field_path.required(path.child(name))
@@ -216,10 +249,11 @@ def _object(value: Obj, schema: Obj, path: FieldPath, where: str) -> Iterator[Fi
     additional = schema.get("additionalProperties")
     for name, item in value.items():
         below = properties.get(name)
+        was = old.get(name, MISSING) if isinstance(old, dict) else MISSING
         if below is not None:
-            yield from _validate(item, below, path.child(name))
+            yield from _validate(item, below, path.child(name), was)
         elif isinstance(additional, dict):
-            yield from _validate(item, additional, path.key(name) if properties else path.child(name))
+            yield from _validate(item, additional, path.key(name) if properties else path.child(name), was)
     if schema.get("x-kubernetes-embedded-resource"):
         for name in ("apiVersion", "kind"):
             if not value.get(name):
@@ -248,8 +282,14 @@ def _combined(value: Any, schema: Obj, path: FieldPath, where: str) -> Iterator[
         yield field_path.invalid(path, shown, f"{quoted} must not validate the schema (not)")
 
 
-def validate_root(obj: Obj, schema: Obj | None) -> list[FieldError]:
-    """Validate a whole object (its metadata is checked elsewhere)."""
+def validate_root(obj: Obj, schema: Obj | None, old: Obj | None = None) -> list[FieldError]:
+    """Validate a whole object (its metadata is checked elsewhere).
+
+    Args:
+        obj: the new object.
+        schema: the version's schema.
+        old: the stored object of an update.
+    """
     if not schema:
         return []
     if "metadata" in (schema.get("properties") or {}):
@@ -258,7 +298,11 @@ def validate_root(obj: Obj, schema: Obj | None) -> list[FieldError]:
             **schema,
             "properties": {**schema["properties"], "metadata": _loose(schema["properties"]["metadata"])},
         }
-    return validate(obj, schema, FieldPath())
+    out = validate(obj, schema, FieldPath(), MISSING if old is None else old)
+    repeated = list(_unique(obj, schema, FieldPath()))
+    if repeated and (old is None or next(_unique(old, schema, FieldPath()), None) is None):
+        out += repeated[: _MOST - len(out)]
+    return out
 
 
 def _loose(metadata: Obj) -> Obj:

@@ -1,3 +1,4 @@
+import json
 import time
 
 import pytest
@@ -126,6 +127,32 @@ def test_cel_rules_hold_on_create_and_update(api, ns):
     status, answer = api.json("POST", CRDS, definition)
     assert status == 422
     assert "compilation failed" in answer["message"]
+
+
+def test_what_a_stricter_schema_finds_in_stored_objects_does_not_block_them(api, ns):
+    path = establish(api, crd("ratchets", version(properties={"n": {"type": "integer"}, "m": {"type": "integer"}})))
+    base = ns.replace("/api/v1", "/apis/stable.example.com/v1") + "/ratchets"
+    assert api.json("POST", base, custom("Ratchets", "x", {"n": 1, "m": 1}))[0] == 201
+    live = api.json("GET", path)[1]
+    properties = live["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    properties["n"]["minimum"] = 5
+    properties["m"]["x-kubernetes-validations"] = [{"rule": "self > 5", "message": "m is small"}]
+    assert api.json("PUT", path, live)[0] == 200
+    until(lambda: api.json("POST", base + "?dryRun=All", custom("Ratchets", "y", {"n": 1}))[0] == 422)
+
+    def patch(body):
+        kind = "application/merge-patch+json"
+        status, headers, data = api.raw("PATCH", base + "/x", json.dumps(body).encode(), Content_Type=kind)
+        return status, headers.get_all("Warning") or [], data.decode()
+
+    status, warnings, _ = patch({"metadata": {"labels": {"a": "b"}}})
+    assert (status, warnings) == (200, ['299 - "spec.m: Invalid value: \\"integer\\": m is small"'])
+    status, _, answer = patch({"spec": {"m": 2}})
+    assert status == 422
+    assert "m is small" in answer
+    assert "spec.n" not in answer
+    assert patch({"spec": {"n": 2}})[0] == 422
+    api.json("DELETE", path)
 
 
 def convert(method, path, body, headers):

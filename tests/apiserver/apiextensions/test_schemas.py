@@ -155,7 +155,7 @@ def test_cel_rules():
     node = cel_rules.compile_rules(RULES)
 
     def told(new, old=None):
-        return [str(problem) for problem in cel_rules.check({"spec": new}, {"spec": old} if old else None, node)]
+        return [str(one) for one in cel_rules.check({"spec": new}, {"spec": old} if old else None, node).errors]
 
     good = {"min": 1, "max": 2, "ratio": 1, "foo-bar": 1, "namespace": "x", "name": "n"}
     assert told(good) == []
@@ -171,7 +171,9 @@ def test_cel_rules():
     assert told({**good, "list": [{"k": "b", "v": 1}, {"k": "a", "v": 4}]}, old) == [
         'spec.list[1]: Invalid value: "object": failed rule: self.v >= oldSelf.v'
     ]
-    assert "no such key: min" in told({"ratio": 1, "foo-bar": 1, "namespace": "x"})[0]
+    assert told({"ratio": 1, "foo-bar": 1, "namespace": "x"}) == [
+        'spec: Invalid value: "object": no such key: min evaluating rule: min above max'
+    ]
 
 
 def test_bad_rules_are_told():
@@ -182,6 +184,104 @@ def test_bad_rules_are_told():
     (problem,) = cel_rules.compile_problems(schema, FieldPath("s"))
     assert problem.field == "s.properties[a].x-kubernetes-validations[0].rule"
     assert "compilation failed" in problem.detail
+
+
+RATCHETED = {
+    "type": "object",
+    "properties": {
+        "size": {"type": "integer", "minimum": 5},
+        "plain": {"type": "array", "items": {"type": "string", "maxLength": 2}},
+        "set": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string", "maxLength": 2}},
+        "map": {
+            "type": "array",
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["k"],
+            "items": {
+                "type": "object",
+                "required": ["v"],
+                "properties": {"k": {"type": "string"}, "v": {"type": "integer", "maximum": 1}},
+            },
+        },
+        "either": {"type": "object", "properties": {"a": {"type": "integer"}}, "anyOf": [{"required": ["a"]}]},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "fields"),
+    [
+        ({"size": 1}, {"size": 1}, []),
+        ({"size": 2}, {"size": 1}, ["size"]),
+        ({"size": 1, "plain": ["abc"]}, {"size": 1}, ["plain[0]"]),
+        # Items of lists without a type are compared by position, those of sets only as a whole.
+        ({"plain": ["abc", "d"]}, {"plain": ["abc", "e"]}, []),
+        ({"plain": ["d", "abc"]}, {"plain": ["abc", "d"]}, ["plain[1]"]),
+        ({"set": ["abc"], "size": 5}, {"set": ["abc"]}, []),
+        ({"set": ["abc", "d"]}, {"set": ["abc"]}, ["set[0]"]),
+        ({"map": [{"k": "a", "v": 1}, {"k": "b", "v": 2}]}, {"map": [{"k": "b", "v": 2}]}, []),
+        ({"map": [{"k": "a", "v": 2}]}, {"map": [{"k": "b", "v": 2}]}, ["map[0].v"]),
+        ({"map": [{"k": "a"}], "size": 5}, {"map": [{"k": "a"}]}, []),
+        ({"either": {}, "size": 5}, {"either": {}}, []),
+        ({"set": ["a", "a"]}, {"set": ["b", "b"]}, []),
+        ({"set": ["a", "a"]}, {"set": ["b"]}, ["set[1]"]),
+    ],
+)
+def test_what_was_invalid_and_is_not_touched_stays_allowed(new, old, fields):
+    found = validation.validate_root(new, RATCHETED, old)
+    assert sorted({problem.field for problem in found}) == fields
+
+
+RATCHETED_RULES = {
+    "type": "object",
+    "properties": {
+        "a": {"type": "integer", "x-kubernetes-validations": [{"rule": "self > 5", "message": "small"}]},
+        "b": {"type": "integer", "x-kubernetes-validations": [{"rule": "self > oldSelf"}]},
+        "c": {
+            "type": "integer",
+            "x-kubernetes-validations": [
+                {"rule": "oldSelf.hasValue() || self < 3", "message": "starts low", "optionalOldSelf": True}
+            ],
+        },
+        "d": {
+            "type": "array",
+            "items": {
+                "type": "string",
+                "x-kubernetes-validations": [{"rule": "self != 'x'"}, {"rule": "oldSelf != ''"}],
+            },
+        },
+        "e": {
+            "type": "object",
+            "x-kubernetes-map-type": "atomic",
+            "additionalProperties": {"type": "integer", "x-kubernetes-validations": [{"rule": "self >= oldSelf"}]},
+        },
+        "f": {"type": "integer", "allOf": [{"x-kubernetes-validations": [{"rule": "self > 5", "message": "every"}]}]},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "errors", "warnings"),
+    [
+        ({"a": 1}, None, ["small"], []),
+        ({"a": 1, "b": 1}, {"a": 1}, [], ["small"]),
+        ({"a": 2}, {"a": 1}, ["small"], []),
+        ({"b": 1}, {"b": 1}, ["failed rule: self > oldSelf"], []),
+        ({"b": 1}, {}, [], []),
+        ({"c": 3}, None, ["starts low"], []),
+        ({"c": 3}, {}, ["starts low"], []),
+        ({"c": 3}, {"c": 1}, [], []),
+        ({"d": ["x", "y"]}, {"d": ["x"]}, [], ["failed rule: self != 'x'"]),
+        ({"d": ["y", "x"]}, {"d": ["x", "y"]}, ["failed rule: self != 'x'"], []),
+        ({"e": {"k": 1}}, {"e": {"k": 2}}, [], []),
+        ({"f": 1}, {"f": 1, "a": 9}, ["every"], []),
+    ],
+)
+def test_rules_on_unchanged_values_only_warn(new, old, errors, warnings):
+    found = cel_rules.check(new, old, cel_rules.compile_rules(RATCHETED_RULES))
+    assert [problem.detail for problem in found.errors] == errors
+    assert [
+        text.split(": ", 2)[2].removeprefix('"integer": ').removeprefix('"string": ') for text in found.warnings
+    ] == (warnings)
 
 
 def test_names_in_conflict():
