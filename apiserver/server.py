@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from apimachinery.client.events import EventRecorder
 from apimachinery.objects.times import now_rfc3339
 from apimachinery.resources import RESOURCES
 from apiserver.admission.registry import build_chain
@@ -31,9 +32,12 @@ from apiserver.metrics import Metrics
 from apiserver.options import Options
 from apiserver.registry.bootstrap import BootstrapObjects
 from apiserver.registry.client import LoopbackClient
+from apiserver.registry.core.ip_address_repair import IPAddressRepair
+from apiserver.registry.core.ip_addresses import IPAddresses
 from apiserver.registry.core.service import ServiceRules
 from apiserver.registry.node_ports import parse_range
 from apiserver.registry.registry import Registry
+from apiserver.registry.service_ips import ServiceRange
 from apiserver.registry.table import strategies
 from apiserver.registry.virtual import VirtualServices, virtual_handlers
 from apiserver.storage.cache.cached_storage import CachedStorage
@@ -118,7 +122,7 @@ class Server:
         self._add_checks()
         try:
             await feed.load()
-            self._rules.follow(self.registry.store("services").cache)
+            self._rules.follow(lambda name: self.registry.store(name).cache, self.loopback)
             async with Tasks() as tasks:
                 tasks.spawn(feed.run, name="etcd watch", restart=True)
                 await self._establish(tasks, aggregator)
@@ -143,6 +147,7 @@ class Server:
         tasks.spawn(self.watches.run, name="bookmarks", restart=True)
         tasks.spawn(self._bootstrap, name="bootstrap roles", restart=True)
         tasks.spawn(self._bootstrap_objects().run, name="bootstrap objects", restart=True)
+        self._repair_addresses(tasks)
         interval = float(self._options.etcd_compaction_interval)
         if interval > 0:
             tasks.spawn(
@@ -218,9 +223,16 @@ class Server:
             self._clock,
             address=address,
             port=self.port,
-            service_ip=self._rules.families[self._rules.primary].reserved_first,
+            service_ip=ServiceRange(options.service_cluster_ip_range[0]).first,
             cidrs=options.service_cluster_ip_range,
         )
+
+    def _repair_addresses(self, tasks: Tasks) -> None:
+        recorder = EventRecorder(self.loopback, "ipallocator-repair-controller", clock=self._clock)
+        addresses = IPAddresses(self.loopback)
+        repair = IPAddressRepair(self.registry.lister, self._rules.families, addresses, recorder, self._clock)
+        tasks.spawn(recorder.run, name="events", restart=True)
+        tasks.spawn(repair.run, name="cluster IP repair", restart=True)
 
     def _end_watches(self, api_version: str, kind: str) -> None:
         from apiserver.storage.cache.entry import header

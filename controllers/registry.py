@@ -18,6 +18,7 @@ from controllers import (
     root_ca_publisher,
     service_account,
     service_account_tokens,
+    service_cidr,
     taint_eviction,
     ttl_after_finished,
 )
@@ -55,6 +56,7 @@ CONTROLLERS: tuple[Row, ...] = (
     Row("serviceaccount-token-controller", service_account_tokens.new, needs="service_account_private_key_file"),
     Row("root-ca-certificate-publisher-controller", root_ca_publisher.new, needs="root_ca_file"),
     Row("namespace-controller", namespace.new),
+    Row("service-cidr-controller", service_cidr.new),
     Row("endpointslice-controller", endpoint_slice.new),
     Row("endpointslice-mirroring-controller", endpoint_slice_mirroring.new),
     Row("endpoints-controller", endpoints.new),

@@ -84,6 +84,15 @@ def cidr(value: Any, path: FieldPath) -> Errors:
     return []
 
 
+def canonical_cidr(value: Any, path: FieldPath) -> Errors:
+    """A network in canonical form: no host bits, no leading zeros, IPv6 as short as it goes."""
+    errors = cidr(value, path)
+    if errors:
+        return errors
+    exact = str(ipaddress.ip_network(value, strict=False))
+    return [] if value == exact else [invalid(path, value, f'must be in canonical form ("{exact}")')]
+
+
 def quantity(value: Any, path: FieldPath) -> Errors:
     """A quantity that is not below zero."""
     try:

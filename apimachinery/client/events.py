@@ -8,7 +8,7 @@ import asyncio
 from collections import OrderedDict, deque
 
 from apimachinery import errors
-from apimachinery.client.rest import Client
+from apimachinery.client.writer import Writer
 from apimachinery.objects.metadata import Obj, metadata, name, namespace, uid
 from apimachinery.objects.times import format_time
 from component.clock import Clock
@@ -31,7 +31,7 @@ class EventRecorder:
         host: `source.host`, or an empty string.
     """
 
-    def __init__(self, client: Client, component: str, host: str = "", clock: Clock | None = None) -> None:
+    def __init__(self, client: Writer, component: str, host: str = "", clock: Clock | None = None) -> None:
         self._client = client
         self._component = component
         self._host = host

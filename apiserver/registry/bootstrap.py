@@ -80,7 +80,7 @@ class BootstrapObjects:
             "type": "Ready",
             "status": "True",
             "reason": "",
-            "message": "Kubernetes Service CIDR is ready",
+            "message": "Kubernetes default Service CIDR is ready",
             "lastTransitionTime": found["metadata"]["creationTimestamp"],
         }
         patch = {"status": {"conditions": [condition]}}

@@ -126,19 +126,21 @@ class Store:
             try:
                 return await self._create_once(obj, call, admit)
             except AlreadyExists:
-                self._give_back(call)
+                await self._give_back(call)
                 if not prefix or attempt + 1 == _GENERATE_NAME_ATTEMPTS:
                     raise
             except BaseException:
-                self._give_back(call)
+                await self._give_back(call)
                 raise
         raise AlreadyExists.of(self.resource, call.name)
 
     @staticmethod
-    def _give_back(call: Call) -> None:
-        for undo in reversed(call.cleanup):
-            undo()
+    async def _give_back(call: Call) -> None:
+        for release in reversed(call.cleanup):
+            release()
         call.cleanup.clear()
+        while call.undo:
+            await call.undo.pop()()
 
     async def _create_once(self, obj: Obj, call: Call, admit: Admit) -> Outcome:
         strategy, resource = self.strategy, self.resource
@@ -171,14 +173,15 @@ class Store:
             await self.cached.ensure_fresh()
             if key in self.cache.entries:
                 raise AlreadyExists.of(resource, call.name)
-            self._give_back(call)
+            await self._give_back(call)
             return Outcome(self.header + body, created=True)
+        if strategy.secure is not None:
+            await strategy.secure(obj, None, call)
+            value, _, body = await self._value(obj)
         try:
             revision = await self.cached.create(self.directory, key, value, ttl=strategy.ttl)
         except KeyExistsError as error:
             raise AlreadyExists.of(resource, call.name) from error
-        for action in call.done:
-            action()
         return Outcome(self.header + with_revision(body, revision), created=True)
 
     def _start_metadata(self, obj: Obj, call: Call) -> None:
@@ -225,11 +228,11 @@ class Store:
             try:
                 return await self._update_once(entry, call, change, admit, tracked=tracked)
             except KeyChangedError as changed:
-                self._give_back(call)
+                await self._give_back(call)
                 current = changed.current
                 entry = Entry.from_value(key, current.value, current.revision) if current else None
             except BaseException:
-                self._give_back(call)
+                await self._give_back(call)
                 raise
         raise Conflict.of(self.resource, call.name, _CHANGED)
 
@@ -264,27 +267,27 @@ class Store:
         self._validate_update(new, old, call)
         await admit.validate(new, old, create=False)
         if new == old:
-            self._give_back(call)
+            await self._give_back(call)
             return Outcome(self.header + with_revision(encode_body(new), entry.revision))
-        return await self._put(entry, new, call)
+        return await self._put(entry, new, old, call)
 
-    async def _put(self, entry: Entry, new: Obj, call: Call) -> Outcome:
+    async def _put(self, entry: Entry, new: Obj, old: Obj, call: Call) -> Outcome:
         metadata = new["metadata"]
+        if self.strategy.secure is not None and not call.dry_run:
+            await self.strategy.secure(new, old, call)
         value, _, body = await self._value(new)
         if call.dry_run:
-            self._give_back(call)
+            await self._give_back(call)
             return Outcome(self.header + with_revision(body, entry.revision))
         ends = metadata.get("deletionTimestamp") and not metadata.get("finalizers")
         if ends and not metadata.get("deletionGracePeriodSeconds") and not self._finalized_by_others(new):
             revision = await self.cached.delete(self.directory, entry.key, entry.revision)
-            self._removed(new)
             deleted = True
         else:
             revision = await self.cached.update(self.directory, entry.key, value, entry.revision, ttl=self.strategy.ttl)
             deleted = False
-        for action in call.done:
-            action()
-        call.done.clear()
+        if self.strategy.settle is not None:
+            await self.strategy.settle(None if deleted else new, old)
         return Outcome(self.header + with_revision(body, revision), deleted=deleted)
 
     def _carry_metadata(self, new: Obj, old: Obj, call: Call) -> None:
@@ -362,7 +365,8 @@ class Store:
             if call.dry_run:
                 return Outcome(self.header + with_revision(body, entry.revision), deleted=True)
             revision = await self.cached.delete(self.directory, entry.key, entry.revision)
-            self._removed(old)
+            if strategy.settle is not None:
+                await strategy.settle(None, old)
             return Outcome(self.header + with_revision(body, revision), deleted=True)
         if decision.updated is None:
             return Outcome(self.header + with_revision(body, entry.revision), finished=False)
@@ -376,7 +380,3 @@ class Store:
 
     def _finalized_by_others(self, obj: Obj) -> bool:
         return self.strategy.finalized is not None and not self.strategy.finalized(obj)
-
-    def _removed(self, obj: Obj) -> None:
-        if self.strategy.removed is not None:
-            self.strategy.removed(obj)

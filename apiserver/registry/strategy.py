@@ -25,7 +25,7 @@ class Call:
         options: DeleteOptions of a delete, or the query options of a write.
         warnings: filled by hooks, sent as `Warning` headers.
         cleanup: run when the write fails or was a dry run (gives back what a hook has allocated).
-        done: run after the write has been stored (gives back what the old object held).
+        undo: run after `cleanup` when a write fails (takes away what a hook has written).
     """
 
     resource: Resource
@@ -40,7 +40,7 @@ class Call:
     options: Obj = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     cleanup: list[Callable[[], None]] = field(default_factory=list)
-    done: list[Callable[[], None]] = field(default_factory=list)
+    undo: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
 def _nothing(obj: Obj, call: Call) -> None:
@@ -110,7 +110,8 @@ class Strategy:
         finalized: the further condition for the end of a deletion (a Namespace's spec.finalizers).
         before_delete: refuses or prepares a deletion.
         marked: changes an object that is being marked for deletion.
-        removed: called after an object is gone.
+        secure: writes what an object needs beside it, just before the object itself is stored (new, old or None).
+        settle: takes away what is no longer needed beside an object once that is stored or gone (new or None, old).
         to_storage, from_storage: conversion between the served version and what is stored; None when equal.
         ttl: seconds an object lives (Events), 0 for ever.
         create_on_update: a PUT to a missing object creates it.
@@ -138,7 +139,8 @@ class Strategy:
     finalized: Callable[[Obj], bool] | None = None
     before_delete: Callable[[Obj, Call], None] | None = None
     marked: Callable[[Obj], None] | None = None
-    removed: Callable[[Obj], None] | None = None
+    secure: Callable[[Obj, Obj | None, Call], Awaitable[None]] | None = None
+    settle: Callable[[Obj | None, Obj], Awaitable[None]] | None = None
     to_storage: Callable[[Obj], Awaitable[Obj]] | None = None
     from_storage: Callable[[list[Obj]], Awaitable[list[Obj]]] | None = None
     ttl: int = 0

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from apimachinery.errors import AlreadyExists, APIError, InternalError, Invalid
 from apimachinery.objects.field_path import FieldError, FieldPath, invalid
 from apimachinery.objects.metadata import Obj
 from apiserver.registry import generic
+from apiserver.registry.client import LoopbackClient
+from apiserver.registry.core.ip_addresses import IP_ADDRESSES, IPAddresses
 from apiserver.registry.node_ports import NodePorts
-from apiserver.registry.service_ips import AddressError, ServiceAddresses
+from apiserver.registry.service_ips import TAKEN, AddressError, RangeFullError, ServiceAddresses, family_of
 from apiserver.registry.strategy import Call, Strategy
 from apiserver.storage.cache.entry import Entry
 from apiserver.storage.cache.history import CacheEvent
 from apiserver.storage.cache.watch_cache import WatchCache
+from apiserver.storage.errors import StorageError
+from component.logging import get_logger
 
+_LOG = get_logger(__name__)
 _SPEC = FieldPath("spec")
+_CIDRS = "servicecidrs.networking.k8s.io"
+DEFAULT_RANGE = "kubernetes"
 _WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
 _NONE = "None"
 
@@ -39,42 +49,67 @@ def _ports(spec: Obj) -> list[int]:
 
 
 class ServiceRules:
-    """The strategy of Services, with its two allocators."""
+    """The strategy of Services, with its allocators."""
 
     def __init__(self, cidrs: tuple[str, ...], port_range: tuple[int, int]) -> None:
-        self.families = {one.family: one for one in (ServiceAddresses(cidr) for cidr in cidrs)}
+        self.families = {family_of(cidr): ServiceAddresses() for cidr in cidrs}
         self.primary = next(iter(self.families))
         self.ports = NodePorts(*port_range)
+        self._objects: IPAddresses | None = None
+        self._offer(DEFAULT_RANGE, {"spec": {"cidrs": list(cidrs)}})  # until the object is there
 
-    def follow(self, cache: WatchCache) -> None:
+    def follow(self, cache: Callable[[str], WatchCache], client: LoopbackClient) -> None:
         """Take over what is stored, and keep in step with it."""
-        for entry in cache.select():
-            self._hold(entry)
-        cache.listeners.append(self._changed)
+        self._objects = IPAddresses(client)
+        for name, changed in (
+            (_CIDRS, self._range_changed),
+            (IP_ADDRESSES, self._object_changed),
+            ("services", self._changed),
+        ):
+            for entry in cache(name).select():
+                changed(CacheEvent(entry, None, deleted=False))
+            cache(name).listeners.append(changed)
 
     def _changed(self, event: CacheEvent) -> None:
         if event.previous is not None:
-            self._drop(event.previous)
+            for address, port in _held(event.previous):
+                self._drop(address, port, event.previous.key)
         if not event.deleted:
-            self._hold(event.entry)
+            for address, port in _held(event.entry):
+                self._hold(address, port, event.entry.key)
 
-    def _hold(self, entry: Entry) -> None:
-        spec = entry.parse().get("spec") or {}
-        for address in _addresses(spec):
-            self._family_of(address).hold(address, entry.key)
-        for port in _ports(spec):
-            self.ports.hold(port, entry.key)
+    def _hold(self, address: str, port: int, key: str) -> None:
+        if port:
+            self.ports.hold(port, key)
+        elif (family := self.families.get(family_of(address))) is not None:
+            family.hold(address, key)
 
-    def _drop(self, entry: Entry) -> None:
-        spec = entry.parse().get("spec") or {}
-        for address in _addresses(spec):
-            self._family_of(address).drop(address, entry.key)
-        for port in _ports(spec):
-            self.ports.drop(port, entry.key)
+    def _drop(self, address: str, port: int, key: str) -> None:
+        if port:
+            self.ports.drop(port, key)
+        elif (family := self.families.get(family_of(address))) is not None:
+            family.drop(address, key)
 
-    def _family_of(self, address: str) -> ServiceAddresses:
-        family = "IPv6" if ":" in address else "IPv4"
-        return self.families.get(family) or self.families[self.primary]
+    def _object_changed(self, event: CacheEvent) -> None:
+        family = self.families.get(family_of(event.entry.key))
+        if family is not None:
+            (family.drop_object if event.deleted else family.hold_object)(event.entry.key)
+
+    def _range_changed(self, event: CacheEvent) -> None:
+        if event.deleted:
+            for family in self.families.values():
+                family.withdraw(event.entry.key)
+        else:
+            self._offer(event.entry.key, event.entry.parse())
+
+    def _offer(self, name: str, obj: Obj) -> None:
+        """Take over a ServiceCIDR; without a condition it counts as ready (no controller may be running)."""
+        conditions = (obj.get("status") or {}).get("conditions") or ()
+        ready = all(one.get("status") == "True" for one in conditions if one.get("type") == "Ready")
+        ready = ready and not (obj.get("metadata") or {}).get("deletionTimestamp")
+        for family, addresses in self.families.items():
+            cidrs = [cidr for cidr in (obj.get("spec") or {}).get("cidrs") or () if family_of(cidr) == family]
+            addresses.offer(name, cidrs, ready=ready)
 
     def strategy(self, base: Strategy) -> Strategy:
         """Return the strategy of Services."""
@@ -82,11 +117,53 @@ class ServiceRules:
             base,
             prepare_create=self._create,
             prepare_update=self._update,
-            validate_create=lambda obj, call: base.validate_create(obj, call) or self._allocate(obj, call),
+            validate_create=lambda obj, call: base.validate_create(obj, call) or self._allocate(obj, {}, call),
             validate_update=lambda new, old, call: (
-                base.validate_update(new, old, call) or ([] if call.subresource else self._allocate(new, call))
+                base.validate_update(new, old, call)
+                or ([] if call.subresource else self._allocate(new, old.get("spec") or {}, call))
             ),
+            secure=self._secure,
+            settle=self._settle,
         )
+
+    async def _secure(self, new: Obj, old: Obj | None, call: Call) -> None:
+        """Make the IPAddresses of the addresses that are new."""
+        assert self._objects is not None
+        spec, key = new.get("spec") or {}, f"{call.namespace}/{call.name}"
+        for address in _addresses(spec):
+            if address in _addresses((old or {}).get("spec") or {}):
+                continue
+            family, objects = self.families[family_of(address)], self._objects
+            claimed = address
+            while True:
+                try:
+                    await objects.claim(claimed, key)
+                    break
+                except AlreadyExists:  # another server was faster
+                    family.hold_object(claimed)
+                    if not family.is_replaceable(claimed):
+                        raise Invalid.of("Service", "", call.name, [_refused(spec, claimed, TAKEN)]) from None
+                    family.release(claimed)
+                    claimed = family.allocate()
+            call.cleanup.append(partial(family.release, claimed))
+            call.undo.append(partial(self._release, claimed))
+            if claimed != address:
+                spec["clusterIPs"] = [claimed if one == address else one for one in spec["clusterIPs"]]
+                spec["clusterIP"] = spec["clusterIPs"][0]
+
+    async def _settle(self, new: Obj | None, old: Obj) -> None:
+        """Take away the IPAddresses of the addresses that are given up."""
+        kept = _addresses((new or {}).get("spec") or {})
+        for address in _addresses(old.get("spec") or {}):
+            if address not in kept:
+                await self._release(address)
+
+    async def _release(self, address: str) -> None:
+        assert self._objects is not None
+        try:
+            await self._objects.release(address)
+        except (APIError, StorageError) as error:  # the Service is stored or gone all the same; the repair comes by
+            _LOG.warning("An IPAddress stays behind", address=address, error=str(error))
 
     def _create(self, obj: Obj, call: Call) -> None:
         del call
@@ -129,37 +206,42 @@ class ServiceRules:
         if _type(new) != "LoadBalancer" and _type(old) == "LoadBalancer" and "status" in new:
             new["status"] = {"loadBalancer": {}}
 
-    def _allocate(self, obj: Obj, call: Call) -> list[FieldError]:
+    def _allocate(self, obj: Obj, before: Obj, call: Call) -> list[FieldError]:
         """Reserve what the Service needs and write it into the spec."""
         spec = obj["spec"]
         key = f"{call.namespace}/{call.name}"
         try:
             if _needs_address(obj):
-                self._allocate_addresses(spec, key, call)
+                self._allocate_addresses(spec, before, call)
             if _type(obj) in _WITH_NODE_PORTS:
                 self._allocate_ports(spec, key, call)
         except _RefusedError as refused:
             return [refused.error]
         return []
 
-    def _allocate_addresses(self, spec: Obj, key: str, call: Call) -> None:
+    def _allocate_addresses(self, spec: Obj, before: Obj, call: Call) -> None:
         families = spec.get("ipFamilies") or [self.primary]
-        known = _addresses(spec)
+        known, kept = _addresses(spec), _addresses(before)
         result = []
         for index, family in enumerate(families):
             allocator = self.families.get(family)
             if allocator is None:
                 error = invalid(_SPEC.child("ipFamilies").index(index), family, "not configured on this cluster")
                 raise _RefusedError(error)
+            address = known[index] if index < len(known) else ""
+            if address and address in kept:
+                result.append(address)
+                continue
             try:
-                if index < len(known):
-                    address = known[index]
-                    allocator.take(address, key)
+                if address:
+                    allocator.take(address)
                 else:
                     address = allocator.allocate()
+            except RangeFullError as error:
+                raise InternalError.of(f"failed to allocate a serviceIP: {error}") from error
             except AddressError as error:
-                raise _RefusedError(invalid(_SPEC.child("clusterIPs"), known, str(error))) from error
-            call.cleanup.append(lambda allocator=allocator, address=address: allocator.release(address))  # type: ignore[misc]
+                raise _RefusedError(_refused(spec, address, str(error))) from error
+            call.cleanup.append(partial(allocator.release, address))
             result.append(address)
         spec["clusterIP"], spec["clusterIPs"] = result[0], result
 
@@ -195,6 +277,16 @@ class ServiceRules:
             raise _RefusedError(invalid(path, wanted or 0, str(error))) from error
         call.cleanup.append(lambda: self.ports.release(port))
         return port
+
+
+def _held(entry: Entry) -> list[tuple[str, int]]:
+    """Return the (address, 0) and ("", port) pairs that a stored Service has."""
+    spec = entry.parse().get("spec") or {}
+    return [*((address, 0) for address in _addresses(spec)), *(("", port) for port in _ports(spec))]
+
+
+def _refused(spec: Obj, address: str, why: str) -> FieldError:
+    return invalid(_SPEC.child("clusterIPs"), _addresses(spec), f"failed to allocate IP {address}: {why}")
 
 
 class _RefusedError(Exception):
