@@ -36,9 +36,9 @@ def accept_key(key: str) -> str:
     return base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()).decode()
 
 
-def choose_protocol(offered: str) -> str:
+def choose_protocol(offered: str, known: tuple[str, ...] = SUPPORTED) -> str:
     """The first of the client's subprotocols that we speak; empty if there is none."""
-    return next((name for name in (part.strip() for part in offered.split(",")) if name in SUPPORTED), "")
+    return next((name for name in (part.strip() for part in offered.split(",")) if name in known), "")
 
 
 def frame(opcode: int, data: bytes, *, mask: bytes = b"") -> bytes:

@@ -18,6 +18,7 @@ from cri.runtime.descriptors import Descriptor
 from linux import processes
 
 _NULL = "/dev/null"
+_UNTIL_BEGUN = 0.005
 
 
 class ExecProcess:
@@ -85,16 +86,32 @@ class ExecProcess:
         self.stdout = Descriptor(master)
         return self
 
-    def resize(self, rows: int, columns: int) -> None:
-        """Change the terminal's size."""
-        if self._terminal >= 0:
-            with contextlib.suppress(OSError):
-                fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    async def resize(self, rows: int, columns: int) -> None:
+        """Change the terminal's size.
+
+        The runtime copies the size of our terminal to the container's own one when it makes that, and later on
+        SIGWINCH. Between the two (tens of ms) it hears of no change, so the container's terminal is set as well.
+        """
+        if self._terminal < 0:
+            return
+        _set_size(self._terminal, rows, columns)
+        while not self.began:  # noqa: ASYNC110  a file that the runtime writes
+            await asyncio.sleep(_UNTIL_BEGUN)
+        with contextlib.suppress(OSError, ValueError):
+            path = f"/proc/{int(self._pid_file.read_text())}/fd/0"
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                _set_size(descriptor, rows, columns)
+            finally:
+                os.close(descriptor)
 
     @property
     def began(self) -> bool:
         """Whether the runtime got as far as making the process in the container."""
-        return self._pid_file.exists()
+        try:
+            return self._pid_file.stat().st_size > 0
+        except OSError:
+            return False
 
     async def wait(self) -> int:
         """Wait for the end; returns the exit code as a shell counts it."""
@@ -129,6 +146,11 @@ class ExecProcess:
             if descriptor is not None:
                 descriptor.close()
         self._terminal = -1
+
+
+def _set_size(terminal: int, rows: int, columns: int) -> None:
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
 def _spawn(command: list[str], actions: list[tuple[int, ...] | tuple[int, int, str, int, int]]) -> int:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import socket
 
+from cri import errors
 from cri.parts import Parts
 from cri.rpc.exec_sync import running
 from cri.runtime import conmon
@@ -38,9 +39,9 @@ async def _run(parts: Parts, container_id: str, channels: dict[str, Channel]) ->
     container = running(parts, container_id)
     connection = await parts.blocking(conmon.connect_attach, container.directory)
 
-    def apply(rows: int, columns: int) -> None:
-        with contextlib.suppress(OSError):
-            conmon.resize(container.directory, rows, columns)
+    async def apply(rows: int, columns: int) -> None:
+        with contextlib.suppress(OSError, errors.CRIError):  # it ends just now
+            await parts.blocking(conmon.resize, container.directory, rows, columns)
 
     with connection:
         async with asyncio.TaskGroup() as group:

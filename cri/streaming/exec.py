@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from cri import errors
 from cri.parts import Parts
@@ -111,10 +111,10 @@ async def _drain(process: ExecProcess, source: Descriptor | None, target: Channe
                 await target.write(data)
 
 
-async def resize(source: Channel | None, apply: Callable[[int, int], None]) -> None:
+async def resize(source: Channel | None, apply: Callable[[int, int], Awaitable[None]]) -> None:
     """Pass the sizes that a client sends on to a terminal."""
     if source is None:
         return
     while data := await source.read():
         for rows, columns in stream_session.parse_sizes(data):
-            apply(rows, columns)
+            await apply(rows, columns)

@@ -38,7 +38,7 @@ def port_forward(parts: Parts, request: api_pb2.PortForwardRequest) -> api_pb2.P
         with connection:
             await _pump(connection, data)
 
-    return api_pb2.PortForwardResponse(url=parts.streams.url(Forwarding(run)))
+    return api_pb2.PortForwardResponse(url=parts.streams.url(Forwarding(run, tuple(request.port))))
 
 
 async def _connect(parts: Parts, path: str, port: int) -> socket.socket:

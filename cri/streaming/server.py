@@ -8,14 +8,16 @@ is the authorization. What a client sends can end its own connection only.
 import asyncio
 import contextlib
 import dataclasses
+import urllib.parse
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from component.logging import get_logger
 from component.tasks import Tasks
 from cri import errors
+from cri.streaming import websocket_forward, websocket_tunnel
 from cri.streaming.channels import Channel
-from cri.streaming.spdy_connection import SpdyConnection
+from cri.streaming.spdy_connection import Sink, Source, SpdyConnection
 from cri.streaming.tokens import Tokens
 from cri.streaming.websocket_connection import WebSocketConnection
 from protocols import spdy, stream_session, websocket_channels
@@ -25,6 +27,7 @@ _HEAD_LIMIT = 1 << 16
 _HEAD_TIMEOUT = 10.0
 CREATION_TIMEOUT = 30.0
 _GOODBYE = 5.0
+_FORWARD_PROTOCOLS = (websocket_tunnel.PROTOCOL, websocket_channels.V4)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,13 +51,15 @@ class Session:
 class Forwarding:
     """What port-forward runs: a function that serves one pair of streams."""
 
-    run: Callable[[int, Channel, Channel], Awaitable[None]]
+    run: websocket_forward.Run
+    ports: tuple[int, ...] = ()  # for clients that cannot name them per stream
     kind: str = "portforward"
 
 
 class _Request(NamedTuple):
     method: str
     path: str
+    query: str
     headers: dict[str, list[str]]
 
     def values(self, name: str) -> list[str]:
@@ -117,7 +122,7 @@ class StreamServer:
         upgrades = [value.lower() for value in request.values("upgrade")]
         if "spdy/3.1" in upgrades:
             await self._serve_spdy(request, asked, reader, writer)
-        elif "websocket" in upgrades and isinstance(asked, Session):
+        elif "websocket" in upgrades:
             await self._serve_websocket(request, asked, reader, writer)
         else:
             await _refuse(writer, 400, "the request has to be an upgrade to SPDY/3.1 or a WebSocket")
@@ -171,9 +176,7 @@ class StreamServer:
         finally:
             pump.cancel()
 
-    async def _forward_over_spdy(
-        self, forwarding: Forwarding, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _forward_over_spdy(self, forwarding: Forwarding, reader: Source, writer: Sink) -> None:
         waiting: dict[str, dict[str, tuple[int, Channel]]] = {}
         running: set[asyncio.Task[None]] = set()
 
@@ -212,16 +215,40 @@ class StreamServer:
     # -- WebSocket
 
     async def _serve_websocket(
-        self, request: _Request, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        request: _Request,
+        asked: Session | Forwarding,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         key = "".join(request.headers.get("sec-websocket-key", ()))
-        protocol = websocket_channels.choose_protocol(",".join(request.values("sec-websocket-protocol")))
+        known = websocket_channels.SUPPORTED if isinstance(asked, Session) else _FORWARD_PROTOCOLS
+        protocol = websocket_channels.choose_protocol(",".join(request.values("sec-websocket-protocol")), known)
         if not key or not protocol:
             await _refuse(writer, 400, "no WebSocket key, or none of the offered subprotocols is supported")
             return
+        ports = [] if isinstance(asked, Session) else _ports(request.query) or list(asked.ports)
+        if protocol == websocket_channels.V4 and isinstance(asked, Forwarding) and not ports:
+            await _refuse(writer, 400, "query parameter 'port' is required")
+            return
         accepted = websocket_channels.accept_key(key)
         _switch(writer, "websocket", {"Sec-WebSocket-Accept": accepted, "Sec-WebSocket-Protocol": protocol})
-        connection = WebSocketConnection(reader, writer, protocol, session.streams)
+        if isinstance(asked, Session):
+            await self._session_over_websocket(asked, protocol, reader, writer)
+        elif protocol == websocket_tunnel.PROTOCOL:
+            tunnel = websocket_tunnel.TunnelWriter(writer)
+            await self._forward_over_spdy(asked, websocket_tunnel.TunnelReader(reader, tunnel), tunnel)
+        else:
+            numbers = websocket_forward.channel_numbers(ports)
+            connection = WebSocketConnection(reader, writer, numbers, half_close=False)
+            await _quiet(websocket_forward.serve(connection, ports, asked.run))
+
+    async def _session_over_websocket(
+        self, session: Session, protocol: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        numbers = {name: websocket_channels.CHANNELS[name] for name in session.streams}
+        half_close = protocol == websocket_channels.V5
+        connection = WebSocketConnection(reader, writer, numbers, half_close=half_close)
         await connection.open()
         pump = self._tasks.spawn(_quiet(connection.run()), name="websocket-session")
         try:
@@ -293,7 +320,14 @@ def _parse(head: bytes) -> _Request | None:
             if not colon:
                 return None
             headers.setdefault(name.strip().lower(), []).append(value.strip())
-    return _Request(parts[0], parts[1].split("?")[0], headers)
+    path, _, query = parts[1].partition("?")
+    return _Request(parts[0], path, query, headers)
+
+
+def _ports(query: str) -> list[int]:
+    """The ports that a URL names; what is no port is left out."""
+    words = ",".join(urllib.parse.parse_qs(query).get(stream_session.PORT, ())).split(",")
+    return [int(word) for word in words if word.isdecimal() and 0 < int(word) < 1 << 16]
 
 
 def _switch(writer: asyncio.StreamWriter, protocol: str, headers: dict[str, str]) -> None:

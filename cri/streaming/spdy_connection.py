@@ -1,7 +1,7 @@
 """A SPDY/3.1 connection: frames of ``protocols.spdy`` over a socket, streams as channels."""
 
-import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from cri.streaming.channels import Channel
 from protocols import spdy
@@ -10,13 +10,35 @@ _READ = 1 << 16
 _MAX_STREAMS = 1000
 
 
+class Source(Protocol):
+    """Where a connection's bytes come from."""
+
+    async def read(self, size: int, /) -> bytes:
+        """Up to ``size`` bytes; ``b""`` at the end."""
+        ...
+
+
+class Sink(Protocol):
+    """Where they go."""
+
+    def write(self, data: bytes, /) -> None:
+        """Send."""
+
+    async def drain(self) -> None:
+        """Wait while the other side does not keep up."""
+
+    def is_closing(self) -> bool:
+        """Whether nothing can be sent any more."""
+        ...
+
+
 class SpdyConnection:
     """The server's side of one connection."""
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        reader: Source,
+        writer: Sink,
         accept: Callable[[int, Channel], bool],
     ) -> None:
         """``accept`` is asked about each new stream."""

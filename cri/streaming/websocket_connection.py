@@ -1,4 +1,4 @@
-"""A WebSocket connection with Kubernetes' channel protocol: channels over a socket."""
+"""A WebSocket connection with Kubernetes' channel protocols: channels over a socket."""
 
 import asyncio
 
@@ -15,19 +15,27 @@ class WebSocketConnection:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        protocol: str,
-        names: tuple[str, ...],
+        numbers: dict[str, int],
+        *,
+        half_close: bool,
     ) -> None:
-        """Make the channels named."""
+        """Make the channels named.
+
+        Args:
+            reader: Of the client.
+            writer: To the client.
+            numbers: The channels by name.
+            half_close: Whether the client may end one of its channels, as version 5 lets it; else the end of our side
+                of a channel is the end of both.
+        """
         self._reader = reader
         self._writer = writer
-        self._half_close = protocol == ws.V5
+        self._half_close = half_close
         self._decoder = ws.Decoder(masked=True)
-        self.channels = {name: self._channel(name) for name in names}
-        self._by_number = {ws.CHANNELS[name]: channel for name, channel in self.channels.items()}
+        self.channels = {name: self._channel(name, number) for name, number in numbers.items()}
+        self._by_number = {number: self.channels[name] for name, number in numbers.items()}
 
-    def _channel(self, name: str) -> Channel:
-        number = ws.CHANNELS[name]
+    def _channel(self, name: str, number: int) -> Channel:
         prefix = bytes([number])
 
         async def send(data: bytes) -> None:
@@ -35,9 +43,11 @@ class WebSocketConnection:
 
         async def finish() -> None:
             # Only clients half-close in version 5; its clients complain of an unknown channel otherwise.
-            return
+            if not self._half_close:
+                channel.end()
 
-        return Channel(name, send, finish)
+        channel = Channel(name, send, finish)
+        return channel
 
     async def open(self) -> None:
         """Say hello on every output channel: clients of version 4 wait for an empty message."""

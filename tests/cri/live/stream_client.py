@@ -5,14 +5,34 @@ from __future__ import annotations
 import asyncio
 import urllib.parse
 from collections import defaultdict
+from typing import Any
+
+import aiohttp
 
 from protocols import spdy
+
+
+class Tunnel:
+    """Reader and writer of a connection inside a WebSocket's messages."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+        self.unsent: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.unsent.append(data)
+
+    async def read(self, _size: int) -> bytes:
+        while self.unsent:
+            await self.socket.send_bytes(self.unsent.pop(0))
+        message = await self.socket.receive()
+        return message.data if message.type == aiohttp.WSMsgType.BINARY else b""
 
 
 class SpdyClient:
     """One upgraded connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: Any, writer: Any) -> None:
         self.reader, self.writer = reader, writer
         self.codec = spdy.Codec()
         self.names: dict[int, str] = {}

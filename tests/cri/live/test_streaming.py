@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 
 import aiohttp
 import grpc
@@ -12,11 +13,12 @@ import pytest
 from protocols import stream_session
 from protocols import websocket_channels as ws
 from protocols.cri import api_pb2 as api
-from tests.cri.live.cri_service import Container, Service, until
-from tests.cri.live.stream_client import SpdyClient
+from tests.cri.live.cri_service import Container, Pod, Service, until
+from tests.cri.live.stream_client import SpdyClient, Tunnel
 
 pytestmark = pytest.mark.live
 V4 = "v4.channel.k8s.io"
+GET = b"GET / HTTP/1.0\r\n\r\n"
 
 
 def exec_url(container: Container, *command: str, **streams: bool) -> str:
@@ -41,6 +43,23 @@ async def test_a_terminal_takes_sizes(service: Service) -> None:
         out = await client.run("stdin", "stdout", "resize", resize=b'{"Width":101,"Height":33}')
         assert out["stdout"] == b"33 101\r\n/dev/pts/0\r\n"
         assert stream_session.exit_code(out["error"]) == 0
+
+
+async def test_a_terminals_first_size_is_never_lost(service: Service) -> None:
+    """The OCI runtime is deaf for a moment while it starts: sizes that come just then count as well."""
+    with service.pod() as pod:
+        container = pod.start()
+        for pause in (0.0, 0.01, 0.02, 0.03, 0.05):
+            command = ("sh", "-c", "until stty size | grep -q '40 120'; do sleep 0.05; done")
+            client = await SpdyClient.open(exec_url(container, *command, stdin=True, stdout=True, tty=True), V4)
+            for name in ("error", "stdin", "stdout"):
+                client.stream(name)
+            resize = client.stream("resize")
+            await asyncio.sleep(pause)
+            client.send(resize, b'{"Width":120,"Height":40}')
+            await client.receive(lambda c: c.over)
+            assert stream_session.exit_code(bytes(client.data["error"])) == 0
+            client.writer.close()
 
 
 async def test_much_output_arrives_whole(service: Service) -> None:
@@ -100,12 +119,12 @@ async def test_exec_over_websocket_with_half_close(service: Service, protocol: s
         command = "cat; exit 9" if protocol == ws.V5 else "head -c 5; exit 9"
         url = exec_url(container, "sh", "-c", command, stdin=True, stdout=True, stderr=True)
         out = {ws.STDOUT: b"", ws.STDERR: b"", ws.ERROR: b""}
-        async with aiohttp.ClientSession() as session, session.ws_connect(url, protocols=[protocol]) as socket:
-            assert socket.protocol == protocol
-            await socket.send_bytes(bytes([ws.STDIN]) + b"abcde")
+        async with aiohttp.ClientSession() as session, session.ws_connect(url, protocols=[protocol]) as connection:
+            assert connection.protocol == protocol
+            await connection.send_bytes(bytes([ws.STDIN]) + b"abcde")
             if protocol == ws.V5:
-                await socket.send_bytes(bytes([ws.CLOSE_CHANNEL, ws.STDIN]))
-            async for message in socket:
+                await connection.send_bytes(bytes([ws.CLOSE_CHANNEL, ws.STDIN]))
+            async for message in connection:
                 assert message.data[0] != ws.CLOSE_CHANNEL  # that is for clients only
                 if message.data[0] in out:
                     out[message.data[0]] += message.data[1:]
@@ -135,24 +154,85 @@ async def test_attach_to_a_terminal_resizes_it(service: Service) -> None:
         assert b"20 90" in out["stdout"]
 
 
+def web_server(pod: Pod, port: int, words: str = "hello") -> Container:
+    """A container that serves some words, and is known to listen."""
+    container = pod.start("sh", "-c", f"mkdir /www; echo {words} > /www/index.html; exec httpd -f -p {port} -h /www")
+    until(lambda: f":{port:04X} " in container.shell("cat /proc/net/tcp /proc/net/tcp6"))
+    return container
+
+
+def forward_url(pod: Pod, *ports: int) -> str:
+    return pod.service.runtime.PortForward(api.PortForwardRequest(pod_sandbox_id=pod.id, port=ports)).url
+
+
+def get(client: SpdyClient, number: int, port: int) -> None:
+    """Ask for a page through a pair of streams."""
+    headers = {"port": str(port), "requestid": str(number)}
+    error = client.stream(f"error{number}", streamtype="error", **headers)
+    client.send(error, b"", fin=True)
+    data = client.stream(f"data{number}", streamtype="data", **headers)
+    client.send(data, GET)
+
+
 async def test_port_forward_pairs_streams_and_tells_failures(service: Service) -> None:
     with service.pod() as pod:
-        script = "mkdir /www; echo hello > /www/index.html; exec httpd -f -p 8080 -h /www"
-        container = pod.start("sh", "-c", script)
-        await asyncio.to_thread(until, lambda: ":1F90" in container.shell("cat /proc/net/tcp /proc/net/tcp6"))
-        request = api.PortForwardRequest(pod_sandbox_id=pod.id, port=[8080])
-        client = await SpdyClient.open(service.runtime.PortForward(request).url, "portforward.k8s.io")
-        for number, port in enumerate(("8080", "81", "8080")):
-            headers = {"port": port, "requestid": str(number)}
-            error = client.stream(f"error{number}", streamtype="error", **headers)
-            client.send(error, b"", fin=True)
-            data = client.stream(f"data{number}", streamtype="data", **headers)
-            client.send(data, b"GET / HTTP/1.0\r\n\r\n")
+        await asyncio.to_thread(web_server, pod, 8080)
+        client = await SpdyClient.open(forward_url(pod), "portforward.k8s.io")
+        for number, port in enumerate((8080, 81, 8080)):
+            get(client, number, port)
         await client.receive(lambda c: {"data0", "data1", "data2", "error1"} <= c.finished)
         assert client.data["data0"].endswith(b"hello\n")
         assert client.data["data2"].endswith(b"hello\n")
         assert b"81" in client.data["error1"]
         client.writer.close()
+
+
+async def test_port_forward_reaches_the_nodes_network(service: Service) -> None:
+    with service.pod(network=api.NODE) as pod, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        free.close()
+        await asyncio.to_thread(web_server, pod, port)
+        client = await SpdyClient.open(forward_url(pod), "portforward.k8s.io")
+        get(client, 0, port)
+        await client.receive(lambda c: "data0" in c.finished)
+        assert client.data["data0"].endswith(b"hello\n")
+        client.writer.close()
+
+
+async def test_port_forward_through_a_tunnel_in_a_websocket(service: Service) -> None:
+    with service.pod() as pod:
+        await asyncio.to_thread(web_server, pod, 8080)
+        protocols = ["SPDY/3.1+portforward.k8s.io"]
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(forward_url(pod), protocols=protocols) as connection,
+        ):
+            assert connection.protocol == protocols[0]
+            tunnel = Tunnel(connection)
+            client = SpdyClient(tunnel, tunnel)
+            get(client, 0, 8080)
+            get(client, 1, 81)
+            await client.receive(lambda c: {"data0", "error1"} <= c.finished)
+        assert client.data["data0"].endswith(b"hello\n")
+        assert b"81" in client.data["error1"]
+
+
+@pytest.mark.parametrize("in_query", [False, True])
+async def test_port_forward_over_a_websockets_channels(service: Service, in_query: bool) -> None:
+    with service.pod() as pod:
+        await asyncio.to_thread(web_server, pod, 8080)
+        url = forward_url(pod) + "?port=8080&port=81" if in_query else forward_url(pod, 8080, 81)
+        out: dict[int, bytes] = dict.fromkeys(range(4), b"")
+        async with aiohttp.ClientSession() as session, session.ws_connect(url, protocols=[V4]) as connection:
+            await connection.send_bytes(b"\0" + GET)
+            async for message in connection:
+                out[message.data[0]] += message.data[1:]
+        assert out[0].startswith((8080).to_bytes(2, "little"))
+        assert out[0].endswith(b"hello\n")
+        assert out[1] == (8080).to_bytes(2, "little")
+        assert out[2] == (81).to_bytes(2, "little")
+        assert b"failed to connect to localhost:81" in out[3]
 
 
 async def test_hostile_clients_end_only_their_own_connection(service: Service) -> None:
