@@ -55,12 +55,13 @@ def _max(total: dict[str, Decimal], other: dict[str, Decimal]) -> None:
             total[name] = value
 
 
-def resources(pod: Obj, kind: str = "requests") -> dict[str, Decimal]:
+def resources(pod: Obj, kind: str = "requests", *, overhead: bool = True) -> dict[str, Decimal]:
     """What a pod needs: containers and sidecars together, or the largest init step, plus overhead (KEP-753, KEP-2837).
 
     Args:
         pod: The object.
         kind: `requests` or `limits`.
+        overhead: Whether what the runtime itself needs counts.
     """
     spec = pod.get("spec") or {}
     total: dict[str, Decimal] = {}
@@ -79,11 +80,13 @@ def resources(pod: Obj, kind: str = "requests") -> dict[str, Decimal]:
             _max(largest, amounts)
     _max(total, largest)
     total.update(_amounts(spec, kind))
-    overhead = {name: parse_quantity(value) for name, value in (spec.get("overhead") or {}).items()}
+    if not overhead:
+        return total
+    fixed = {name: parse_quantity(value) for name, value in (spec.get("overhead") or {}).items()}
     if kind == "requests":
-        _add(total, overhead)
+        _add(total, fixed)
     else:
-        _add(total, {name: value for name, value in overhead.items() if name in total})
+        _add(total, {name: value for name, value in fixed.items() if name in total})
     return total
 
 

@@ -18,6 +18,20 @@ from apiserver.authorization.rules import not_covered, rule_text
 _GROUP: Final = "rbac.authorization.k8s.io"
 _ROLES: Final = frozenset({f"roles.{_GROUP}", f"clusterroles.{_GROUP}"})
 _BINDINGS: Final = frozenset({f"rolebindings.{_GROUP}", f"clusterrolebindings.{_GROUP}"})
+_EVERYTHING: Final = (
+    {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
+    {"verbs": ["*"], "nonResourceURLs": ["*"]},
+)
+# What the garbage collector may change of a role whose rules it doesn't hold.
+_COLLECTION_FIELDS: Final = frozenset({"ownerReferences", "finalizers", "resourceVersion", "managedFields"})
+
+
+def _only_for_collection(new: Obj, old: Obj) -> bool:
+    def rest(obj: Obj) -> Obj:
+        kept = {key: value for key, value in (obj.get("metadata") or {}).items() if key not in _COLLECTION_FIELDS}
+        return {**obj, "metadata": kept}
+
+    return rest(new) == rest(old)
 
 
 class Escalation:
@@ -37,18 +51,14 @@ class Escalation:
     async def validate(self, attrs: AdmissionAttributes) -> None:
         """Compare what is granted with what the user holds."""
         new, old = attrs.object, attrs.old_object
-        if new is None or MASTERS in attrs.user.groups:
+        if new is None or MASTERS in attrs.user.groups or (old is not None and _only_for_collection(new, old)):
             return
         if attrs.group_resource in _ROLES:
-            if old is not None and all(new.get(part) == old.get(part) for part in ("rules", "aggregationRule")):
-                return
             if self._may(attrs, "escalate", attrs.resource.plural, attrs.named()):
                 return
             self._check(attrs, new.get("rules") or ())
-            if new.get("aggregationRule"):
-                self._check(attrs, [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}])
-            return
-        if old is not None and all(new.get(part) == old.get(part) for part in ("subjects", "roleRef")):
+            if new.get("aggregationRule") and self._missing(attrs, _EVERYTHING):
+                raise attrs.forbidden("must have cluster-admin privileges to use the aggregationRule")
             return
         reference = new.get("roleRef") or {}
         plural = "clusterroles" if reference.get("kind") == "ClusterRole" else "roles"
@@ -72,9 +82,12 @@ class Escalation:
         )
         return bool(self._authorizer.authorize(question).allowed)
 
-    def _check(self, attrs: AdmissionAttributes, granted: Iterable[Obj]) -> None:
+    def _missing(self, attrs: AdmissionAttributes, granted: Iterable[Obj]) -> list[Obj]:
         held = self._authorizer.rules_for(attrs.user, attrs.namespace)[0]
-        missing = not_covered(held, granted)
+        return not_covered(held, granted)
+
+    def _check(self, attrs: AdmissionAttributes, granted: Iterable[Obj]) -> None:
+        missing = self._missing(attrs, granted)
         if missing:
             groups = " ".join(f'"{group}"' for group in attrs.user.groups)
             listed = "\n".join(rule_text(rule) for rule in missing)

@@ -5,12 +5,14 @@ The judgement (`problems`) is pure; quantities are compared exactly and shown as
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
+from apimachinery.objects import pods
 from apimachinery.objects.metadata import Obj
-from apimachinery.objects.quantity import parse_quantity
+from apimachinery.objects.quantity import format_quantity, parse_quantity
+from apimachinery.objects.quota_usage import written_like
 from apiserver.admission.chain import CREATE, UPDATE, AdmissionAttributes, OnResources, PluginServices
 
 _ANNOTATION: Final = "kubernetes.io/limit-ranger"
@@ -20,15 +22,14 @@ def _value(quantity: Any) -> Decimal:
     return Decimal(parse_quantity(str(quantity)))
 
 
-def default_container_resources(limits: Iterable[Obj]) -> tuple[Obj, Obj]:
-    """Return (requests, limits) that containers get when they have none."""
+def default_container_resources(limit: Obj) -> tuple[Obj, Obj]:
+    """Return (requests, limits) that containers get from one LimitRange when they have none."""
     requests: Obj = {}
     maxima: Obj = {}
-    for limit in limits:
-        for item in (limit.get("spec") or {}).get("limits") or ():
-            if item.get("type") == "Container":
-                requests.update(item.get("defaultRequest") or {})
-                maxima.update(item.get("default") or {})
+    for item in (limit.get("spec") or {}).get("limits") or ():
+        if item.get("type") == "Container":
+            requests.update(item.get("defaultRequest") or {})
+            maxima.update(item.get("default") or {})
     return requests, maxima
 
 
@@ -49,9 +50,9 @@ def _fill(container: Obj, requests: Obj, limits: Obj) -> list[str]:
     return told[::-1]
 
 
-def fill_pod(pod: Obj, limits: list[Obj]) -> None:
-    """Give containers the namespace's default requests and limits, and note what was done."""
-    requests, maxima = default_container_resources(limits)
+def fill_pod(pod: Obj, limit: Obj) -> None:
+    """Give containers the default requests and limits of a LimitRange, and note what was done."""
+    requests, maxima = default_container_resources(limit)
     if not requests and not maxima:
         return
     told: list[str] = []
@@ -60,8 +61,9 @@ def fill_pod(pod: Obj, limits: list[Obj]) -> None:
         for container in spec.get(kind) or ():
             told += [text.format(word) for text in _fill(container, requests, maxima)]
     if told:
-        annotations = pod["metadata"].setdefault("annotations", {})
-        annotations[_ANNOTATION] = "LimitRanger plugin set: " + "; ".join(told)
+        metadata = pod["metadata"]
+        note = "LimitRanger plugin set: " + "; ".join(told)
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), _ANNOTATION: note}
 
 
 def _minimum(kind: str, resource: str, bound: str, request: Any, limit: Any) -> str:
@@ -99,7 +101,7 @@ def _ratio(kind: str, resource: str, bound: str, request: Any, limit: Any) -> st
     if limit is None or not _value(limit):
         return f"{text}, but no limit is specified or limit is 0"
     ratio = _value(limit) / _value(request)
-    return f"{text}, but provided ratio is {ratio:f}" if ratio > _value(bound) else ""
+    return f"{text}, but provided ratio is {float(ratio):f}" if ratio > _value(bound) else ""
 
 
 def _check(item: Obj, kind: str, requests: Obj, limits: Obj) -> Iterator[str]:
@@ -111,53 +113,29 @@ def _check(item: Obj, kind: str, requests: Obj, limits: Obj) -> Iterator[str]:
                 yield problem
 
 
-def _sum(target: Obj, more: Obj) -> None:
-    for key, value in more.items():
-        target[key] = _value(target.get(key, 0)) + _value(value)
+def _pod_total(pod: Obj, kind: str) -> Obj:
+    return {
+        key: format_quantity(value, like=written_like("pods", pod, f"{kind}.{key}"))
+        for key, value in pods.resources(pod, kind, overhead=False).items()
+    }
 
 
-def _pod_totals(spec: Obj) -> tuple[Obj, Obj]:
-    totals: tuple[Obj, Obj] = ({}, {})
-    for total, part in zip(totals, ("requests", "limits"), strict=True):
-        own = (spec.get("resources") or {}).get(part) or {}
-        for container in spec.get("containers") or ():
-            _sum(total, (container.get("resources") or {}).get(part) or {})
-        for container in spec.get("initContainers") or ():
-            needs = (container.get("resources") or {}).get(part) or {}
-            if container.get("restartPolicy") == "Always":
-                _sum(total, needs)
-                continue
-            for key, value in needs.items():
-                if _value(value) > _value(total.get(key, 0)):
-                    total[key] = value
-        total.update(own)
-    return totals
-
-
-def _shown(resources: Obj) -> Obj:
-    from apimachinery.objects.quantity import format_quantity
-
-    return {key: format_quantity(value) if isinstance(value, Decimal) else value for key, value in resources.items()}
-
-
-def problems(group_resource: str, obj: Obj, limits: list[Obj]) -> list[str]:
-    """Return every bound the object breaks."""
+def problems(group_resource: str, obj: Obj, limit: Obj) -> list[str]:
+    """Return every bound of a LimitRange that the object breaks."""
     out: list[str] = []
     spec = obj.get("spec") or {}
-    for limit in limits:
-        for item in (limit.get("spec") or {}).get("limits") or ():
-            kind = item.get("type")
-            if group_resource == "persistentvolumeclaims":
-                if kind == "PersistentVolumeClaim":
-                    out += _check(item, kind, (spec.get("resources") or {}).get("requests") or {}, {})
-                continue
-            if kind == "Container":
-                for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
-                    resources = container.get("resources") or {}
-                    out += _check(item, kind, resources.get("requests") or {}, resources.get("limits") or {})
-            elif kind == "Pod":
-                requests, maxima = _pod_totals(spec)
-                out += _check(item, kind, _shown(requests), _shown(maxima))
+    for item in (limit.get("spec") or {}).get("limits") or ():
+        kind = item.get("type")
+        if group_resource == "persistentvolumeclaims":
+            if kind == "PersistentVolumeClaim":
+                out += _check(item, kind, (spec.get("resources") or {}).get("requests") or {}, {})
+            continue
+        if kind == "Container":
+            for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
+                resources = container.get("resources") or {}
+                out += _check(item, kind, resources.get("requests") or {}, resources.get("limits") or {})
+        elif kind == "Pod":
+            out += _check(item, kind, _pod_total(obj, "requests"), _pod_total(obj, "limits"))
     return out
 
 
@@ -178,20 +156,20 @@ class LimitRanger(OnResources):
         self._limits = services.listers("limitranges")
 
     async def admit(self, attrs: AdmissionAttributes) -> None:
-        """Fill in defaults."""
+        """Fill in defaults; what one LimitRange gave, the next leaves."""
         if attrs.operation == CREATE and attrs.group_resource == "pods" and attrs.object is not None:
-            limits = self._limits.list(attrs.namespace)
-            if limits:
-                fill_pod(attrs.object, limits)
+            for limit in self._limits.list(attrs.namespace):
+                fill_pod(attrs.object, limit)
 
     async def validate(self, attrs: AdmissionAttributes) -> None:
-        """Judge."""
-        limits = self._limits.list(attrs.namespace)
-        if not limits or attrs.object is None:
+        """Judge; the first LimitRange that refuses is the answer."""
+        if attrs.object is None or _leaving(attrs):
             return
-        if (attrs.object.get("metadata") or {}).get("deletionTimestamp"):
-            return
-        found = problems(attrs.group_resource, attrs.object, limits)
-        if found:
-            unique = list(dict.fromkeys(found))
-            raise attrs.forbidden(unique[0] if len(unique) == 1 else f"[{', '.join(unique)}]")
+        for limit in self._limits.list(attrs.namespace):
+            found = list(dict.fromkeys(problems(attrs.group_resource, attrs.object, limit)))
+            if found:
+                raise attrs.forbidden(found[0] if len(found) == 1 else f"[{', '.join(found)}]")
+
+
+def _leaving(attrs: AdmissionAttributes) -> bool:
+    return bool(((attrs.old_object or {}).get("metadata") or {}).get("deletionTimestamp"))

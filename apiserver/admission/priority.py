@@ -8,6 +8,7 @@ from apimachinery.objects.metadata import Obj
 from apiserver.admission.chain import CREATE, UPDATE, AdmissionAttributes, OnResources, PluginServices
 
 _CLASSES: Final = "priorityclasses.scheduling.k8s.io"
+_POLICY: Final = "PreemptLowerPriority"
 # The two that exist from the first moment, before their objects are stored.
 SYSTEM_CLASSES: Final[dict[str, int]] = {
     "system-cluster-critical": 2_000_000_000,
@@ -57,26 +58,26 @@ class Priority(OnResources):
             )
         spec["priority"] = value
         given_policy = spec.get("preemptionPolicy")
-        if given_policy is not None and policy is not None and given_policy != policy:
+        if given_policy is not None and given_policy != policy:
             raise attrs.forbidden(
                 f"the string value of PreemptionPolicy ({given_policy}) must not be provided in pod spec; "
                 f"priority admission controller computed {policy} from the given PriorityClass name"
             )
-        spec["preemptionPolicy"] = policy or "PreemptLowerPriority"
+        spec["preemptionPolicy"] = policy
 
-    def _resolve(self, attrs: AdmissionAttributes, spec: Obj) -> tuple[int, str | None]:
+    def _resolve(self, attrs: AdmissionAttributes, spec: Obj) -> tuple[int, str]:
         name = spec.get("priorityClassName")
         if not name:
             default = self._default_class()
             if default is None:
-                return 0, None
+                return 0, _POLICY
             spec["priorityClassName"] = default["metadata"]["name"]
-            return int(default["value"]), default.get("preemptionPolicy")
+            return int(default.get("value", 0)), default.get("preemptionPolicy") or _POLICY
         found = self._classes.get(None, name)
         if found is not None:
-            return int(found.get("value", 0)), found.get("preemptionPolicy")
+            return int(found.get("value", 0)), found.get("preemptionPolicy") or _POLICY
         if name in SYSTEM_CLASSES:
-            return SYSTEM_CLASSES[name], None
+            return SYSTEM_CLASSES[name], _POLICY
         raise attrs.forbidden(f"no PriorityClass with name {name} was found")
 
     async def validate(self, attrs: AdmissionAttributes) -> None:

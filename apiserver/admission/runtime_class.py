@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 from apimachinery.errors import NotFound
 from apimachinery.objects.metadata import Obj
+from apimachinery.objects.quantity import parse_quantity
 from apiserver.admission.chain import CREATE, AdmissionAttributes, OnResources, PluginServices
 
-_CLASSES = "runtimeclasses.node.k8s.io"
+_CLASSES: Final = "runtimeclasses.node.k8s.io"
+_OTHER_OVERHEAD: Final = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead"
 
 
 class RuntimeClass(OnResources):
@@ -41,8 +44,8 @@ class RuntimeClass(OnResources):
         found = await self._class(attrs, name)
         fixed = (found.get("overhead") or {}).get("podFixed")
         if fixed:
-            if spec.get("overhead") and spec["overhead"] != fixed:
-                raise attrs.forbidden("pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
+            if spec.get("overhead") and not _same(spec["overhead"], fixed):
+                raise attrs.forbidden(_OTHER_OVERHEAD)
             spec["overhead"] = dict(fixed)
         scheduling = found.get("scheduling") or {}
         selector = dict(spec.get("nodeSelector") or {})
@@ -56,12 +59,51 @@ class RuntimeClass(OnResources):
         if selector:
             spec["nodeSelector"] = selector
         tolerations = list(spec.get("tolerations") or ())
-        tolerations += [t for t in scheduling.get("tolerations") or () if t not in tolerations]
+        tolerations = merged_tolerations([*(scheduling.get("tolerations") or ()), *tolerations])
         if tolerations:
             spec["tolerations"] = tolerations
 
     async def validate(self, attrs: AdmissionAttributes) -> None:
-        """Refuse overhead without a class that defines it."""
+        """Refuse overhead other than the class's."""
         spec = (attrs.object or {}).get("spec") or {}
-        if spec.get("overhead") and not spec.get("runtimeClassName"):
+        name, overhead = spec.get("runtimeClassName"), spec.get("overhead")
+        fixed = ((await self._class(attrs, name)).get("overhead") or {}).get("podFixed") if name else None
+        if fixed and not _same(overhead or {}, fixed):
+            raise attrs.forbidden(_OTHER_OVERHEAD)
+        if overhead and not fixed:
             raise attrs.forbidden("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead")
+
+
+def _same(left: Obj, right: Obj) -> bool:
+    def exact(resources: Obj) -> dict[str, Decimal]:
+        return {key: parse_quantity(str(value)) for key, value in resources.items()}
+
+    return exact(left) == exact(right)
+
+
+def merged_tolerations(tolerations: list[Obj]) -> list[Obj]:
+    """Drop the tolerations that another one covers."""
+    out: list[Obj] = []
+    for position, one in enumerate(tolerations):
+        others = [*out, *tolerations[position + 1 :]]
+        if not any(_covers(other, one) for other in others):
+            out.append(one)
+    return out
+
+
+def _covers(wide: Obj, narrow: Obj) -> bool:
+    if wide == narrow:
+        return True
+    exists = wide.get("operator") == "Exists"
+    # A toleration without a key tolerates all keys if it tolerates by existence.
+    if wide.get("key", "") != narrow.get("key", "") and (wide.get("key") or not exists):
+        return False
+    if wide.get("effect") and wide["effect"] != narrow.get("effect"):
+        return False
+    if wide.get("effect") == "NoExecute" and wide.get("tolerationSeconds") is not None:
+        seconds = narrow.get("tolerationSeconds")
+        if seconds is None or seconds > wide["tolerationSeconds"]:
+            return False
+    if exists:
+        return True
+    return narrow.get("operator", "Equal") in ("", "Equal") and wide.get("value", "") == narrow.get("value", "")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Iterable
 from typing import Any, Final
 
 from apimachinery.errors import NotFound
 from apimachinery.objects.metadata import Obj
 from apiserver.admission.chain import CREATE, UPDATE, AdmissionAttributes, OnResources, PluginServices
 from apiserver.authentication.service_account_tokens import WARN_ONLY_SECONDS
+from apiserver.authorization.node import pod_references
 
 MOUNT_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 VOLUME_PREFIX: Final = "kube-api-access-"
@@ -19,6 +21,10 @@ _ENFORCE: Final = "kubernetes.io/enforce-mountable-secrets"
 # The default account of a new namespace is made by a controller a moment later.
 _DEFAULT_ATTEMPTS: Final = 20
 _DEFAULT_PAUSE: Final = 0.05
+
+
+def _is_true(value: str | None) -> bool:
+    return value in ("1", "t", "T", "TRUE", "true", "True")
 
 
 def token_volume(name: str) -> Obj:
@@ -64,14 +70,37 @@ def _env_secrets(container: Obj) -> list[tuple[str, str]]:
     for variable in container.get("env") or ():
         reference = (variable.get("valueFrom") or {}).get("secretKeyRef")
         if reference:
-            out.append(("envVar", reference.get("name", "")))
+            out.append((f"envVar {variable.get('name', '')}", reference.get("name", "")))
     sources = [source["secretRef"] for source in container.get("envFrom") or () if source.get("secretRef")]
     out.extend(("envFrom", reference.get("name", "")) for reference in sources)
     return out
 
 
-def unlisted_secret(account: Obj, spec: Obj) -> str:
+_CONTAINER_WORDS: Final = {
+    "initContainers": "init container",
+    "containers": "container",
+    "ephemeralContainers": "ephemeral container",
+}
+
+
+def _unlisted_in_containers(account: Obj, spec: Obj, kinds: Iterable[str]) -> str:
+    mountable = _secret_names(account, "secrets")
+    for kind in kinds:
+        for container in spec.get(kind) or ():
+            for where, name in _env_secrets(container):
+                if name not in mountable:
+                    return (
+                        f"{_CONTAINER_WORDS[kind]} {container.get('name', '')} with {where} referencing "
+                        f'secret.secretName="{name}" is not allowed because service account '
+                        f"{account['metadata']['name']} does not reference that secret"
+                    )
+    return ""
+
+
+def unlisted_secret(account: Obj, spec: Obj, *, ephemeral_only: bool = False) -> str:
     """Return why a Pod uses a Secret that its account doesn't list, or ""."""
+    if ephemeral_only:
+        return _unlisted_in_containers(account, spec, ("ephemeralContainers",))
     mountable = _secret_names(account, "secrets")
     owner = account["metadata"]["name"]
     for volume in spec.get("volumes") or ():
@@ -81,21 +110,41 @@ def unlisted_secret(account: Obj, spec: Obj) -> str:
                 f'volume with secret.secretName="{name}" is not allowed because service account {owner} '
                 "does not reference that secret"
             )
-    for kind, word in (("initContainers", "init container"), ("containers", "container")):
-        for container in spec.get(kind) or ():
-            for where, name in _env_secrets(container):
-                if name not in mountable:
-                    return (
-                        f'{word} {container.get("name", "")} with {where} referencing secret.secretName="{name}" is '
-                        f"not allowed because service account {owner} does not reference that secret"
-                    )
+    why = _unlisted_in_containers(account, spec, ("initContainers", "containers"))
+    if why:
+        return why
     pullable = _secret_names(account, "imagePullSecrets")
-    for reference in spec.get("imagePullSecrets") or ():
+    for index, reference in enumerate(spec.get("imagePullSecrets") or ()):
         if reference.get("name") not in pullable:
             return (
-                f'imagePullSecrets[0].name="{reference.get("name")}" is not allowed because service account {owner} '
-                "does not reference that imagePullSecret"
+                f'imagePullSecrets[{index}].name="{reference.get("name")}" is not allowed because service account '
+                f"{owner} does not reference that imagePullSecret"
             )
+    return ""
+
+
+# What a mirror Pod may not refer to, in the order it is looked for.
+_MIRROR_REFUSALS: Final = {
+    "serviceaccounts": "a mirror pod may not reference service accounts",
+    "secrets": "a mirror pod may not reference secrets",
+    "configmaps": "a mirror pod may not reference configmaps",
+    "persistentvolumeclaims": "a mirror pod may not reference persistentvolumeclaims",
+}
+
+
+def mirror_problem(pod: Obj) -> str:
+    """Return why a mirror Pod is refused, or ""; its kubelet could read through it what it may not read itself."""
+    referred = {resource for resource, _, _ in pod_references(pod)}
+    for resource, text in _MIRROR_REFUSALS.items():
+        if resource in referred:
+            return text
+    spec = pod.get("spec") or {}
+    if spec.get("resourceClaims"):
+        return "a mirror pod may not reference resourceclaims"
+    for volume in spec.get("volumes") or ():
+        sources = (volume.get("projected") or {}).get("sources") or ()
+        if any(source.get("serviceAccountToken") for source in sources):
+            return "a mirror pod may not use ServiceAccountToken volume projections"
     return ""
 
 
@@ -132,26 +181,15 @@ class ServiceAccount(OnResources):
         pod: Any = attrs.object
         spec = pod.get("spec") or {}
         if _MIRROR in (pod["metadata"].get("annotations") or {}):
-            self._check_mirror(attrs, spec)
-            return
-        name = spec.get("serviceAccountName")
-        account = self._accounts.get(attrs.namespace, name) if name else None
-        if account is None:
-            return
-        if (account["metadata"].get("annotations") or {}).get(_ENFORCE) == "true":
-            why = unlisted_secret(account, spec)
-            if why:
-                raise attrs.forbidden(why)
-
-    def _check_mirror(self, attrs: AdmissionAttributes, spec: Obj) -> None:
-        if spec.get("serviceAccountName"):
-            raise attrs.forbidden("a mirror pod may not reference service accounts")
-        for volume in spec.get("volumes") or ():
-            sources = (volume.get("projected") or {}).get("sources") or ()
-            if any(source.get("serviceAccountToken") for source in sources):
-                raise attrs.forbidden("a mirror pod may not use ServiceAccountToken volume projections")
-            if volume.get("secret"):
-                raise attrs.forbidden("a mirror pod may not reference secrets")
+            why = mirror_problem(pod)
+        else:
+            name = spec.get("serviceAccountName")
+            account = self._accounts.get(attrs.namespace, name) if name else None
+            if account is None or not _is_true((account["metadata"].get("annotations") or {}).get(_ENFORCE)):
+                return
+            why = unlisted_secret(account, spec, ephemeral_only=attrs.subresource == "ephemeralcontainers")
+        if why:
+            raise attrs.forbidden(why)
 
     async def _account(self, attrs: AdmissionAttributes, name: str) -> Obj:
         found: Obj | None = self._accounts.get(attrs.namespace, name)
