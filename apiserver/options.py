@@ -19,6 +19,7 @@ class Options:
     etcd_prefix: str = flag("/registry", help="prefix of all keys in etcd")
     etcd_compaction_interval: Duration = flag(300.0, help="how often etcd's history is compacted, 0 never")  # noqa: RUF009 - a dataclass field
     encryption_provider_config: str = flag("", help="EncryptionConfiguration file: how values are kept in etcd")
+    encryption_provider_config_automatic_reload: bool = flag(False, help="read that file again when it changes")
     etcd_shared: bool = flag(
         False, help="other API servers write to the same etcd: every consistent read asks etcd for its revision"
     )

@@ -43,10 +43,11 @@ from apiserver.registry.virtual import VirtualServices, virtual_handlers
 from apiserver.storage.cache.cached_storage import CachedStorage
 from apiserver.storage.cache.feed import Feed
 from apiserver.storage.compaction import compact_for_ever
+from apiserver.storage.encryption_configuration import Reloader, read_configuration
 from apiserver.storage.etcd import EtcdStorage, open_channel
 from apiserver.storage.interface import Storage
 from apiserver.storage.lease import LeaseManager
-from apiserver.storage.transformer import TransformedStorage, read_configuration
+from apiserver.storage.transformer import TransformedStorage
 from component.clock import Clock
 from component.logging import get_logger
 from component.tasks import Tasks
@@ -69,9 +70,13 @@ class Server:
         self._clock = clock or Clock()
         channel = open_channel(options.etcd_servers, options.etcd_cafile, options.etcd_certfile, options.etcd_keyfile)
         self._storage: Storage = EtcdStorage(channel)
+        self._reloader: Reloader | None = None
         if options.encryption_provider_config:
-            transformers = read_configuration(options.encryption_provider_config)
-            self._storage = TransformedStorage(self._storage, options.etcd_prefix, transformers)
+            path = options.encryption_provider_config
+            sealed = TransformedStorage(self._storage, options.etcd_prefix, read_configuration(path))
+            self._storage = sealed
+            if options.encryption_provider_config_automatic_reload:
+                self._reloader = Reloader(path, sealed.use, self._clock)
         leases = LeaseManager(self._storage, self._clock)
         self.cached = CachedStorage(self._storage, options.etcd_prefix, leases, shared=options.etcd_shared)
         self.registry = Registry(self.cached)
@@ -148,6 +153,8 @@ class Server:
         tasks.spawn(self._bootstrap, name="bootstrap roles", restart=True)
         tasks.spawn(self._bootstrap_objects().run, name="bootstrap objects", restart=True)
         self._repair_addresses(tasks)
+        if self._reloader is not None:
+            tasks.spawn(self._reloader.run, name="encryption configuration", restart=True)
         interval = float(self._options.etcd_compaction_interval)
         if interval > 0:
             tasks.spawn(

@@ -266,7 +266,7 @@ class Store:
         strategy.apply_defaults(new)
         self._validate_update(new, old, call)
         await admit.validate(new, old, create=False)
-        if new == old:
+        if new == old and not self.cached.is_stale(self.directory, entry.key):
             await self._give_back(call)
             return Outcome(self.header + with_revision(encode_body(new), entry.revision))
         return await self._put(entry, new, old, call)

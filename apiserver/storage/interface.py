@@ -62,6 +62,9 @@ class Storage(Protocol):
     def watch(self, prefix: str, revision: int) -> AsyncIterator[ChangeBatch]:
         """Yield changes from `revision` on, for ever; `RevisionCompactedError`, `StorageUnavailableError` end it."""
 
+    def is_stale(self, key: str) -> bool:
+        """Whether a key's value would be kept in another form if it were written now."""
+
     async def current_revision(self) -> int:
         """Return the store's latest revision (linearized)."""
 

@@ -88,6 +88,10 @@ class CachedStorage:
         self.written = max(self.written, new)
         return new
 
+    def is_stale(self, directory: str, key: str) -> bool:
+        """Whether an object should be written again though it has not changed (another key encrypts it now)."""
+        return self.storage.is_stale(self._full(directory, key))
+
     async def list_at(self, directory: str, prefix: str, revision: int) -> list[Entry]:
         """Return the objects as they were at an older revision; `RevisionCompactedError` when it is gone."""
         pinned = self.snapshots.find(directory, prefix, revision)
