@@ -37,9 +37,23 @@ class Metrics:
         )
         self.watchers = self.registry.gauge("apiserver_longrunning_requests", "Open watches and streams.", "verb")
         self.objects = self.registry.gauge("apiserver_resource_objects", "Stored objects per resource.", "resource")
-        self.rejected = self.registry.counter(
-            "apiserver_flowcontrol_rejected_requests_total", "Requests turned away.", "reason"
+        self._flow_control()
+
+    def _flow_control(self) -> None:
+        declare, level, schema = self.registry, "priority_level", "flow_schema"
+        about = "apiserver_flowcontrol_"
+        self.rejected = declare.counter(
+            f"{about}rejected_requests_total", "Requests turned away.", level, schema, "reason"
         )
+        self.dispatched = declare.counter(f"{about}dispatched_requests_total", "Requests let in.", level, schema)
+        self.waited = declare.histogram(
+            f"{about}request_wait_duration_seconds", "How long requests let in have waited.", schema, level
+        )
+        self.executing = declare.gauge(f"{about}current_executing_requests", "Requests being answered.", level)
+        self.queued = declare.gauge(f"{about}current_inqueue_requests", "Requests that wait.", level)
+        self.seats_nominal = declare.gauge(f"{about}nominal_limit_seats", "Seats a level is meant to have.", level)
+        self.seats_minimum = declare.gauge(f"{about}lower_limit_seats", "Seats nobody else may take.", level)
+        self.seats_maximum = declare.gauge(f"{about}upper_limit_seats", "Seats it may hold with borrowed ones.", level)
 
     def count(self, labels: tuple[str, str, str, str, str, str], code: int, seconds: float) -> None:
         """Count a finished request: labels are verb, dry run, group, version, resource, subresource."""

@@ -34,6 +34,9 @@ class Options:
     request_timeout: Duration = flag(60.0, help="how long a request may take (watches and streams excepted)")  # noqa: RUF009 - a dataclass field
     max_requests_inflight: int = flag(400, help="reads answered at the same time; 0 for no limit")
     max_mutating_requests_inflight: int = flag(200, help="writes answered at the same time; 0 for no limit")
+    enable_priority_and_fairness: bool = flag(
+        True, help="divide the sum of both limits among flows; off: turn away what is above each"
+    )
     # authentication
     client_ca_file: str = flag("", help="authorities whose client certificates name users")
     anonymous_auth: bool = flag(True, help="serve requests without credentials as system:anonymous")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -28,6 +29,10 @@ from apiserver.endpoints.health import Health
 from apiserver.endpoints.kubelets import Kubelets
 from apiserver.endpoints.watch import Watches
 from apiserver.filters.chain import FilterChain
+from apiserver.filters.flow_control import FlowControl, MaxInFlight, PriorityAndFairness, count_dispatched
+from apiserver.flowcontrol.configuration import Configuration
+from apiserver.flowcontrol.dispatcher import Dispatcher
+from apiserver.flowcontrol.keeper import Keeper
 from apiserver.metrics import Metrics
 from apiserver.options import Options
 from apiserver.registry.bootstrap import BootstrapObjects
@@ -90,6 +95,7 @@ class Server:
         self.metrics = Metrics()
         self.health = Health()
         self._kubelets = Kubelets(options, self.registry)
+        self._flow, self._flow_keeper = self._flow_control()
         self.services = Services(
             options=options,
             clock=self._clock,
@@ -110,7 +116,9 @@ class Server:
     async def run(self) -> None:
         """Serve until cancelled; then end watches, let requests finish, and stop."""
         aggregator = self._aggregator()
-        documents = Documents(self.services, self.health, self.metrics, aggregator, openid_documents(self._options))
+        documents = Documents(
+            self.services, self.health, self.metrics, aggregator, self._flow, openid_documents(self._options)
+        )
         virtual = virtual_handlers(
             VirtualServices(self.authenticator, self.authorizer, self.registry.lister, self._options)
         )
@@ -122,7 +130,7 @@ class Server:
             component_statuses=documents.component_statuses,
         )
         self.registry.on_remove(lambda resource: self._end_watches(resource.api_version, resource.kind))
-        chain = FilterChain(self.services, self.authenticator, self.metrics, documents.answer, aggregator)
+        chain = FilterChain(self.services, self.authenticator, self.metrics, documents.answer, aggregator, self._flow)
         feed = Feed(self.cached, self._clock)
         self._add_checks()
         try:
@@ -155,6 +163,8 @@ class Server:
         self._repair_addresses(tasks)
         if self._reloader is not None:
             tasks.spawn(self._reloader.run, name="encryption configuration", restart=True)
+        if self._flow_keeper is not None:
+            tasks.spawn(self._flow_keeper.run, name="flow schemas", restart=True)
         interval = float(self._options.etcd_compaction_interval)
         if interval > 0:
             tasks.spawn(
@@ -206,6 +216,21 @@ class Server:
         from apiserver.aggregator.proxy import Aggregator
 
         return Aggregator(self._options, self.registry.lister, self.loopback)
+
+    def _flow_control(self) -> tuple[FlowControl, Keeper | None]:
+        options = self._options
+        reads, writes = options.max_requests_inflight, options.max_mutating_requests_inflight
+        if not options.enable_priority_and_fairness:
+            return MaxInFlight(reads, writes), None
+        if reads + writes <= 0:
+            raise ValueError(
+                "--max-requests-inflight and --max-mutating-requests-inflight make no seats to divide: "
+                "give one of them, or --enable-priority-and-fairness=false"
+            )
+        dispatcher = Dispatcher(reads + writes, partial(count_dispatched, self.metrics))
+        configuration = Configuration(self.registry.lister, dispatcher)
+        keeper = Keeper(self.registry.lister, self.loopback, configuration, self._now)
+        return PriorityAndFairness(configuration, dispatcher, self.metrics), keeper
 
     async def _establish(self, tasks: Tasks, aggregator: Any) -> None:
         from apiserver.aggregator.availability import Availability

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
@@ -19,6 +19,9 @@ from apiserver.endpoints.negotiation import discovery_version
 from apiserver.endpoints.openapi_documents import OpenAPIDocuments
 from apiserver.endpoints.table import to_table
 from apiserver.metrics import Metrics
+
+if TYPE_CHECKING:
+    from apiserver.filters.flow_control import FlowControl
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -45,12 +48,14 @@ class Documents:
         health: Health,
         metrics: Metrics,
         aggregator: Any,
+        flow: FlowControl,
         openid: Mapping[str, tuple[str, bytes]],
     ) -> None:
         self._services = services
         self._health = health
         self._metrics = metrics
         self._aggregator = aggregator
+        self._flow = flow
         self._openid = openid
         self._openapi = OpenAPIDocuments(services.registry)
         self._made: dict[tuple[str, str], tuple[object, bytes, str]] = {}
@@ -76,6 +81,8 @@ class Documents:
             return self._openapi.answer(exchange, rest)
         if first in ("livez", "readyz", "healthz"):
             return self._health.answer(exchange)
+        if first == "debug" and rest[:1] == ["api_priority_and_fairness"]:
+            return self._debug(exchange, rest[1:])
         if path in self._openid:
             content_type, body = self._openid[path]
             return exchange.answer(body, content_type=content_type)
@@ -138,7 +145,14 @@ class Documents:
     def _answer_metrics(self, exchange: Exchange) -> web.Response:
         for directory, cache in self._services.cached.caches().items():
             self._metrics.objects.set(directory, to=len(cache))
+        self._flow.report(self._metrics)
         return exchange.answer(self._metrics.registry.exposition(), content_type=_METRICS_TYPE)
+
+    def _debug(self, exchange: Exchange, rest: list[str]) -> web.Response:
+        found = self._flow.dump(rest[0]) if len(rest) == 1 else None
+        if found is None:
+            raise NotFound.path()
+        return exchange.answer(found, content_type="text/plain; charset=utf-8")
 
     async def component_statuses(self, exchange: Exchange) -> web.Response:
         """Answer the (deprecated) componentstatuses."""

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 GZIP_MINIMUM = 128 * 1024
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 @dataclass(slots=True)
 class Services:
     """What the endpoints need of the assembled server."""
@@ -52,10 +56,15 @@ class Exchange:
     audit_id: str = ""
     body: bytes = b""
     parked: ParkedWatch | None = None
+    flow_headers: tuple[tuple[str, str], ...] = ()
+    leave: Callable[[], None] = _nothing
+    """Gives the place back that flow control has given the request; may be called early."""
 
     def headers(self) -> dict[str, str]:
         """Return the headers every answer carries."""
-        return {"Audit-Id": self.audit_id, "Cache-Control": "no-cache, private"}
+        headers = {"Audit-Id": self.audit_id, "Cache-Control": "no-cache, private"}
+        headers.update(self.flow_headers)
+        return headers
 
     def answer(self, body: bytes, status: int = 200, content_type: str = "application/json") -> web.Response:
         """Return a whole answer; warnings become headers, large bodies are compressed for clients far away."""

@@ -259,6 +259,7 @@ class WatchStream:
             async with asyncio.timeout_at(deadline):
                 await self._start(response, initial=initial, end_mark=end_mark)
                 self._watches.streams[self] = None
+                exchange.leave()
                 if self._queue is not None:
                     await self._pump(self._queue)
                 elif not self.ended and self._transport is not None:

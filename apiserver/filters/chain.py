@@ -43,6 +43,7 @@ class FilterChain:
         metrics: Metrics,
         non_resource: NonResource,
         aggregator: Any,
+        flow: FlowControl,
     ) -> None:
         self._services = services
         self._authenticator = authenticator
@@ -51,7 +52,7 @@ class FilterChain:
         self._non_resource = non_resource
         self._aggregator = aggregator
         options = services.options
-        self.flow = FlowControl(options.max_requests_inflight, options.max_mutating_requests_inflight)
+        self._flow = flow
         self._timeout = options.request_timeout
         self._audit = open_audit(
             options.audit_log_path, options.audit_policy_file, services.clock, megabytes=options.audit_log_maxsize
@@ -85,33 +86,44 @@ class FilterChain:
         return response
 
     async def _answer(self, exchange: Exchange) -> web.StreamResponse:
-        info, request = exchange.info, exchange.request
+        info = exchange.info
         if info.method not in _METHODS or (info.resource_request and not info.verb):
             raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
-        await self._identify(exchange)
-        if info.resource_request and not self._is_stream(exchange):
-            exchange.form = negotiate(request.headers.get("Accept", ""))
+        await self._authenticate(exchange)
         if is_long_running(exchange):
-            verb = info.verb.upper()
-            self._metrics.watchers.inc(verb)
-            try:
-                return await self._route(exchange)
-            finally:
-                if exchange.parked is not None:
-                    exchange.parked.at_end(partial(self._metrics.watchers.dec, verb))
-                else:
-                    self._metrics.watchers.dec(verb)
-        place = self.flow.enter(info.method, exchange.user)
+            if info.verb == "watch":
+                await self._flow.enter(exchange, self._timeout)
+            return await self._answer_long(exchange)
+        await self._flow.enter(exchange, self._timeout)
+        if info.method in _WRITES:
+            return await self._shielded(exchange)
+        return await self._answer_short(exchange, "readOnly")
+
+    async def _answer_short(self, exchange: Exchange, kind: str) -> web.StreamResponse:
+        self._metrics.inflight.inc(kind)
         try:
-            if info.method in _WRITES:
-                return await self._shielded(exchange)
+            self._authorize(exchange)
+            if exchange.info.resource_request:
+                exchange.form = negotiate(exchange.request.headers.get("Accept", ""))
             return await self._route(exchange)
         finally:
-            self.flow.leave(place)
+            self._metrics.inflight.dec(kind)
+            exchange.leave()
 
-    @staticmethod
-    def _is_stream(exchange: Exchange) -> bool:
-        return exchange.info.subresource in ("log", "exec", "attach", "portforward", "proxy")
+    async def _answer_long(self, exchange: Exchange) -> web.StreamResponse:
+        verb = exchange.info.verb.upper()
+        self._metrics.watchers.inc(verb)
+        try:
+            self._authorize(exchange)
+            if verb == "WATCH":
+                exchange.form = negotiate(exchange.request.headers.get("Accept", ""))
+            return await self._route(exchange)
+        finally:
+            exchange.leave()
+            if exchange.parked is not None:
+                exchange.parked.at_end(partial(self._metrics.watchers.dec, verb))
+            else:
+                self._metrics.watchers.dec(verb)
 
     async def _shielded(self, exchange: Exchange) -> web.StreamResponse:
         """Run a write to its end even when the client leaves, but not for ever."""
@@ -128,12 +140,14 @@ class FilterChain:
 
     async def _timed(self, exchange: Exchange) -> web.StreamResponse:
         async with asyncio.timeout(self._timeout):
-            return await self._route(exchange)
+            return await self._answer_short(exchange, "mutating")
 
     async def _route(self, exchange: Exchange) -> web.StreamResponse:
         if self._aggregator is not None:
             service = self._aggregator.match(exchange.info.path)
             if service is not None:
+                if exchange.info.verb == "watch":
+                    exchange.leave()  # that it has caught up, nobody tells us
                 response: web.StreamResponse = await self._aggregator.handle(exchange.request, service, exchange.user)
                 return response
         if exchange.info.resource_request:
@@ -142,9 +156,9 @@ class FilterChain:
         assert answer is not None
         return answer
 
-    async def _identify(self, exchange: Exchange) -> None:
-        """Find out who asks, and whether they may."""
-        request, info = exchange.request, exchange.info
+    async def _authenticate(self, exchange: Exchange) -> None:
+        """Find out who asks."""
+        request = exchange.request
         transport = request.transport
         tls = transport.get_extra_info("ssl_object") if transport is not None else None
         certificate = tls.getpeercert(True) if tls is not None else None
@@ -155,7 +169,10 @@ class FilterChain:
         if wanted is not None:
             user = wanted.check(self._services.authorizer, user)
         exchange.user = user
-        attributes = authorization_attributes(user, info)
+
+    def _authorize(self, exchange: Exchange) -> None:
+        """Find out whether they may."""
+        attributes = authorization_attributes(exchange.user, exchange.info)
         decision = self._services.authorizer.authorize(attributes)
         if not decision.allowed:
             raise forbidden(attributes, decision.reason)

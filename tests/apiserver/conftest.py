@@ -7,6 +7,7 @@ import json
 import ssl
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,12 @@ def config_map(name: str, **data: str) -> dict[str, Any]:
 def pod(name: str, **labels: str) -> dict[str, Any]:
     spec = {"containers": [{"name": "c", "image": "busybox"}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": spec}
+
+
+def until(check, seconds: float = 10.0):
+    """Wait for a true answer and return it."""
+    end = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.05)
+    return found

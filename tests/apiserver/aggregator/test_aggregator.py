@@ -1,7 +1,6 @@
-import time
-
 import pytest
 
+from tests.apiserver.conftest import until
 from tests.apiserver.extension_server import ExtensionServer
 
 pytestmark = pytest.mark.live
@@ -20,14 +19,6 @@ def answer(method, path, body, headers):
 def condition(api):
     status = api.json("GET", f"{SERVICES}/v1alpha1.wardle.example.com")[1].get("status") or {}
     return next((one for one in status.get("conditions") or () if one["type"] == "Available"), {})
-
-
-def until(check, seconds=6.0):
-    end = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.05)
-    return found
 
 
 def test_an_extension_server_is_found_checked_and_passed_on_to(api, pair, tmp_path):
