@@ -6,7 +6,7 @@ that a write pays only for those. `mutate` runs before validation of the object,
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -160,3 +160,5 @@ class PluginServices:
     client: Any
     authorizer: Any
     schemas: Any = None
+    configuration: Mapping[str, Obj] = field(default_factory=dict)
+    """Plugin name -> what `--admission-control-config-file` says for it."""

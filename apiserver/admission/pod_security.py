@@ -6,19 +6,30 @@ one dictionary look-up.
 
 from __future__ import annotations
 
-import re
+import time
 from typing import Final
 
 from apimachinery.errors import Invalid
-from apimachinery.objects import field_path
-from apimachinery.objects.field_path import FieldError, FieldPath
+from apimachinery.objects.field_path import FieldPath
 from apimachinery.objects.metadata import Obj
 from apiserver.admission.chain import CREATE, UPDATE, AdmissionAttributes, PluginServices
-from apiserver.admission.pod_security_checks import LEVELS, Violation, violations
+from apiserver.admission.pod_security_checks import Violation
+from apiserver.admission.pod_security_levels import (
+    MODES,
+    PREFIX,
+    Configuration,
+    LevelVersion,
+    Policy,
+    label_problems,
+    policy,
+)
 
-_PREFIX: Final = "pod-security.kubernetes.io/"
-_MODES: Final = ("enforce", "audit", "warn")
-_VERSION: Final = re.compile(r"v1\.(0|[1-9][0-9]*)|latest")
+_SECCOMP_POD: Final = "seccomp.security.alpha.kubernetes.io/pod"
+_SECCOMP_PREFIX: Final = "container.seccomp.security.alpha.kubernetes.io/"
+_LABELS: Final = FieldPath("metadata").child("labels")
+# How many Pods of a namespace are looked at when its level is raised, and for how many seconds.
+_MOST_PODS: Final = 3000
+_MOST_SECONDS: Final = 1.0
 # workload -> path of its Pod template
 _TEMPLATES: Final[dict[str, tuple[str, ...]]] = {
     "cronjobs.batch": ("spec", "jobTemplate", "spec", "template"),
@@ -39,17 +50,9 @@ def _template(obj: Obj, path: tuple[str, ...]) -> Obj:
     return value
 
 
-def told(level: str, version: str, found: list[Violation]) -> str:
+def told(level: LevelVersion, found: list[Violation]) -> str:
     """Word the violations as upstream does."""
-    return f'violate PodSecurity "{level}:{version}": ' + ", ".join(f"{v.reason} ({v.detail})" for v in found)
-
-
-def policy(labels: dict[str, str], mode: str) -> tuple[str, str]:
-    """Return (level, version) of a mode; a level that does not exist counts as restricted."""
-    level = labels.get(_PREFIX + mode)
-    if level is None:
-        return "privileged", "latest"
-    return level if level in LEVELS else "restricted", labels.get(f"{_PREFIX}{mode}-version", "latest")
+    return f'violate PodSecurity "{level}": ' + ", ".join(f"{v.reason} ({v.detail})" for v in found)
 
 
 class PodSecurity:
@@ -60,13 +63,15 @@ class PodSecurity:
     def __init__(self, services: PluginServices) -> None:
         self._namespaces = services.listers("namespaces")
         self._pods = services.listers("pods")
+        self._config = Configuration.of(services.configuration.get(self.name) or {})
+        self._labels_only = self._config.defaults == Policy()
 
     def handles(self, operation: str, group_resource: str, subresource: str) -> bool:
         """Pods, workloads, namespaces."""
         if operation not in (CREATE, UPDATE):
             return False
         if group_resource == "pods":
-            return subresource in ("", "ephemeralcontainers")
+            return subresource in ("", "ephemeralcontainers", "resize")
         return not subresource and (group_resource in _TEMPLATES or group_resource == "namespaces")
 
     async def validate(self, attrs: AdmissionAttributes) -> None:
@@ -76,87 +81,131 @@ class PodSecurity:
             return
         namespace = self._namespaces.get(None, attrs.namespace)
         labels = ((namespace or {}).get("metadata") or {}).get("labels") or {}
-        if attrs.object is None or not any(_PREFIX + mode in labels for mode in _MODES):
+        if attrs.object is None or (self._labels_only and not any(PREFIX + mode in labels for mode in MODES)):
             return
+        if self._exempt(attrs):
+            return
+        wanted = policy(labels, self._config.defaults)
+        wrong = label_problems(labels, _LABELS)
+        if wrong:
+            problem = f"Failed to parse policy: {', '.join(str(one) for one in wrong)}"
+            attrs.audit[f"{PREFIX}error"] = problem
         if attrs.group_resource == "pods":
-            self._check_pod(attrs, attrs.object, labels)
+            self._check_pod(attrs, attrs.object, wanted)
         else:
-            self._check_workload(attrs, _template(attrs.object, _TEMPLATES[attrs.group_resource]), labels)
+            template = _template(attrs.object, _TEMPLATES[attrs.group_resource])
+            if template.get("spec"):
+                self._judge(attrs, wanted, template.get("metadata") or {}, template["spec"], enforce=False)
 
-    def _check_pod(self, attrs: AdmissionAttributes, pod: Obj, labels: dict[str, str]) -> None:
-        meta, spec = pod.get("metadata") or {}, pod.get("spec") or {}
+    def _exempt(self, attrs: AdmissionAttributes) -> bool:
+        for why, names, name in (
+            ("namespace", self._config.namespaces, attrs.namespace),
+            ("user", self._config.usernames, attrs.user.name),
+        ):
+            if name in names:
+                attrs.audit[f"{PREFIX}exempt"] = why
+                return True
+        return False
+
+    def _check_pod(self, attrs: AdmissionAttributes, pod: Obj, wanted: Policy) -> None:
         old = attrs.old_object
-        if attrs.operation == UPDATE and old is not None and not _significant(meta, spec, old):
+        if attrs.operation == UPDATE and old is not None and not significant(pod, old):
             return
-        level, version = policy(labels, "enforce")
-        attrs.audit["pod-security.kubernetes.io/enforce-policy"] = f"{level}:{version}"
-        found = violations(level, meta, spec)
-        if found:
-            raise attrs.forbidden(told(level, version, found).replace("violate ", "violates ", 1))
-        self._soft(attrs, meta, spec, labels)
+        self._judge(attrs, wanted, pod.get("metadata") or {}, pod.get("spec") or {}, enforce=True)
 
-    def _check_workload(self, attrs: AdmissionAttributes, template: Obj, labels: dict[str, str]) -> None:
-        if template.get("spec"):
-            self._soft(attrs, template.get("metadata") or {}, template["spec"], labels)
-
-    def _soft(self, attrs: AdmissionAttributes, meta: Obj, spec: Obj, labels: dict[str, str]) -> None:
-        level, version = policy(labels, "audit")
-        found = violations(level, meta, spec)
+    def _judge(self, attrs: AdmissionAttributes, wanted: Policy, meta: Obj, spec: Obj, *, enforce: bool) -> None:
+        if spec.get("runtimeClassName") in self._config.runtime_classes:
+            attrs.audit[f"{PREFIX}exempt"] = "runtimeClass"
+            return
+        broken: list[Violation] = []
+        if enforce:
+            attrs.audit[f"{PREFIX}enforce-policy"] = str(wanted.enforce)
+            broken = wanted.enforce.violations(meta, spec)
+        found = wanted.audit.violations(meta, spec)
         if found:
-            key = "pod-security.kubernetes.io/audit-violations"
-            attrs.audit[key] = "would " + told(level, version, found)
-        level, version = policy(labels, "warn")
-        found = violations(level, meta, spec)
+            attrs.audit[f"{PREFIX}audit-violations"] = "would " + told(wanted.audit, found)
+        if broken:
+            raise attrs.forbidden(told(wanted.enforce, broken).replace("violate ", "violates ", 1))
+        found = wanted.warn.violations(meta, spec)
         if found:
-            attrs.warnings.append("would " + told(level, version, found))
+            attrs.warnings.append("would " + told(wanted.warn, found))
 
     def _check_namespace(self, attrs: AdmissionAttributes) -> None:
         labels = ((attrs.object or {}).get("metadata") or {}).get("labels") or {}
-        problems = _label_problems(labels)
         old_labels = ((attrs.old_object or {}).get("metadata") or {}).get("labels") or {}
-        if problems and _label_problems(old_labels) != problems:
+        problems = label_problems(labels, _LABELS)
+        if problems and (attrs.operation == CREATE or label_problems(old_labels, _LABELS) != problems):
             raise Invalid.of("Namespace", "", attrs.named(), problems)
-        if attrs.operation != UPDATE:
+        wanted = policy(labels, self._config.defaults)
+        if attrs.named() in self._config.namespaces:
+            self._warn_exempt(attrs, wanted)
             return
-        level, version = policy(labels, "enforce")
-        if (level, version) == policy(old_labels, "enforce") or level == "privileged":
-            return
-        self._warn_existing(attrs, level, version)
+        level = wanted.enforce
+        before = policy(old_labels, self._config.defaults).enforce
+        relaxed = level.version == before.version and level.relaxes(before)
+        if attrs.operation == UPDATE and not level.privileged and not relaxed:
+            self._warn_existing(attrs, level)
 
-    def _warn_existing(self, attrs: AdmissionAttributes, level: str, version: str) -> None:
-        told_before: dict[str, list[str]] = {}
-        for pod in self._pods.list(attrs.named()):
-            found = violations(level, pod["metadata"], pod.get("spec") or {})
+    def _warn_exempt(self, attrs: AdmissionAttributes, wanted: Policy) -> None:
+        labels = ((attrs.object or {}).get("metadata") or {}).get("labels") or {}
+        for mode in MODES:
+            level: LevelVersion = getattr(wanted, mode)
+            if PREFIX + mode in labels and not level.privileged:
+                attrs.warnings.append(
+                    f'namespace "{attrs.named()}" is exempt from Pod Security, and the policy '
+                    f"({mode}={level}) will be ignored"
+                )
+                return
+
+    def _warn_existing(self, attrs: AdmissionAttributes, level: LevelVersion) -> None:
+        """Tell which Pods that are there could not be made any more; not longer than a client waits."""
+        pods = self._pods.list(attrs.named())
+        broken: dict[str, list[str]] = {}
+        until, checked = time.monotonic() + _MOST_SECONDS, 0
+        for pod in pods[:_MOST_PODS]:
+            if time.monotonic() > until:
+                break
+            checked += 1
+            spec = pod.get("spec") or {}
+            if spec.get("runtimeClassName") in self._config.runtime_classes:
+                continue
+            found = level.violations(pod["metadata"], spec)
             if found:
                 text = ", ".join(violation.reason for violation in found)
-                told_before.setdefault(text, []).append(pod["metadata"]["name"])
-        if not told_before:
+                broken.setdefault(text, []).append(pod["metadata"]["name"])
+        if checked < len(pods):
+            attrs.warnings.append(
+                f"new PodSecurity enforce level only checked against the first {checked} of {len(pods)} existing pods"
+            )
+        if not broken:
             return
         attrs.warnings.append(
-            f'existing pods in namespace "{attrs.named()}" violate the new PodSecurity '
-            f'enforce level "{level}:{version}"'
+            f'existing pods in namespace "{attrs.named()}" violate the new PodSecurity enforce level "{level}"'
         )
-        for text, pods in sorted(told_before.items(), key=lambda item: item[1][0]):
-            others = len(pods) - 1
+        lines = []
+        for text, names in broken.items():
+            others = len(names) - 1
             more = f" (and {others} other pod{'s' if others > 1 else ''})" if others else ""
-            attrs.warnings.append(f"{pods[0]}{more}: {text}")
+            lines.append(f"{min(names)}{more}: {text}")
+        attrs.warnings.extend(sorted(lines))
 
 
-def _significant(meta: Obj, spec: Obj, old: Obj) -> bool:
-    """Tell whether an update of a Pod can matter to the standards."""
-    old_spec, old_meta = old.get("spec") or {}, old.get("metadata") or {}
-    return bool(spec != old_spec or meta.get("annotations") != old_meta.get("annotations"))
+def significant(pod: Obj, old: Obj) -> bool:
+    """Tell whether an update of a Pod can matter: images, seccomp annotations, another container."""
+    annotations = (pod.get("metadata") or {}).get("annotations") or {}
+    before = (old.get("metadata") or {}).get("annotations") or {}
 
+    def differs(key: str) -> bool:
+        return bool(annotations.get(key) != before.get(key))
 
-def _label_problems(labels: dict[str, str]) -> list[FieldError]:
-    path = FieldPath("metadata").child("labels")
-    out: list[FieldError] = []
-    for mode in _MODES:
-        key = _PREFIX + mode
-        level = labels.get(key)
-        if level is not None and level not in LEVELS:
-            out.append(field_path.invalid(path.key(key), level, f"must be one of {', '.join(LEVELS)}"))
-        version = labels.get(key + "-version")
-        if version is not None and not _VERSION.fullmatch(version):
-            out.append(field_path.invalid(path.key(key + "-version"), version, 'must be "latest" or "v1.x"'))
-    return out
+    if differs(_SECCOMP_POD):
+        return True
+    for kind in ("containers", "initContainers", "ephemeralContainers"):
+        present = {one.get("name"): one for one in (old.get("spec") or {}).get(kind) or ()}
+        for container in (pod.get("spec") or {}).get(kind) or ():
+            known = present.get(container.get("name"))
+            if known is None or known.get("image") != container.get("image"):
+                return True
+            if differs(_SECCOMP_PREFIX + str(container.get("name"))):
+                return True
+    return False

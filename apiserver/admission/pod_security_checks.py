@@ -1,13 +1,13 @@
 """The Pod Security Standards as checks on a Pod's metadata and spec (pure).
 
-Each check returns (reason, detail) when the Pod breaks it. `baseline` and `restricted` are tables; the restricted
-forms of capabilities, seccomp and volumes replace their baseline forms.
+Each check returns (reason, detail) when the Pod breaks it. `BASELINE` and `RESTRICTED` are tables of checks and the
+versions since which their forms hold, in the order in which they are told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from apimachinery.objects.metadata import Obj
 
@@ -42,19 +42,21 @@ _SYSCTLS: Final = frozenset(
     {
         "kernel.shm_rmid_forced",
         "net.ipv4.ip_local_port_range",
-        "net.ipv4.ip_local_reserved_ports",
         "net.ipv4.ip_unprivileged_port_start",
         "net.ipv4.ping_group_range",
-        "net.ipv4.tcp_fin_timeout",
-        "net.ipv4.tcp_keepalive_intvl",
-        "net.ipv4.tcp_keepalive_probes",
-        "net.ipv4.tcp_keepalive_time",
-        "net.ipv4.tcp_rmem",
         "net.ipv4.tcp_syncookies",
-        "net.ipv4.tcp_wmem",
     }
 )
-_SELINUX_TYPES: Final = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
+_SYSCTLS_1_27: Final = _SYSCTLS | {"net.ipv4.ip_local_reserved_ports"}
+_SYSCTLS_1_29: Final = _SYSCTLS_1_27 | {
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_keepalive_time",
+}
+_SYSCTLS_1_32: Final = _SYSCTLS_1_29 | {"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"}
+_SELINUX_TYPES: Final = frozenset({"", "container_t", "container_init_t", "container_kvm_t"})
+_SELINUX_TYPES_1_31: Final = _SELINUX_TYPES | {"container_engine_t"}
 _VOLUME_TYPES: Final = frozenset(
     {
         "configMap",
@@ -70,6 +72,8 @@ _VOLUME_TYPES: Final = frozenset(
 )
 _SECCOMP: Final = frozenset({"RuntimeDefault", "Localhost"})
 _APPARMOR_PREFIX: Final = "container.apparmor.security.beta.kubernetes.io/"
+_SECCOMP_POD: Final = "seccomp.security.alpha.kubernetes.io/pod"
+_SECCOMP_PREFIX: Final = "container.seccomp.security.alpha.kubernetes.io/"
 
 
 def containers(spec: Obj) -> Iterator[Obj]:
@@ -221,7 +225,7 @@ def _app_armor(meta: Obj, spec: Obj) -> Violation | None:
     return Violation(f"forbidden AppArmor {word}", ", ".join(details))
 
 
-def _se_linux(_meta: Obj, spec: Obj) -> Violation | None:
+def _se_linux_types(spec: Obj, allowed: frozenset[str]) -> Violation | None:
     setters: list[str] = []
     bad: list[str] = []
     types: set[str] = set()
@@ -232,7 +236,7 @@ def _se_linux(_meta: Obj, spec: Obj) -> Violation | None:
         if not options:
             return False
         wrong = False
-        if options.get("type", "") not in _SELINUX_TYPES:
+        if options.get("type", "") not in allowed:
             types.add(options["type"])
             wrong = True
         if options.get("user"):
@@ -259,9 +263,11 @@ def _se_linux(_meta: Obj, spec: Obj) -> Violation | None:
     return Violation("seLinuxOptions", text)
 
 
+def _se_linux(allowed: frozenset[str]) -> Check:
+    return lambda _meta, spec: _se_linux_types(spec, allowed)
+
+
 def _proc_mount(_meta: Obj, spec: Obj) -> Violation | None:
-    if spec.get("hostUsers") is False:
-        return None
     kinds: set[str] = set()
     bad: list[str] = []
     for container in containers(spec):
@@ -316,10 +322,28 @@ def _seccomp_restricted(meta: Obj, spec: Obj) -> Violation | None:
     return Violation("seccompProfile", f"pod or {_plural('container', bad)} {needed}")
 
 
-def _sysctls(_meta: Obj, spec: Obj) -> Violation | None:
-    given = [sysctl.get("name", "") for sysctl in _security(spec).get("sysctls") or ()]
-    bad = [name for name in given if name not in _SYSCTLS]
-    return Violation("forbidden sysctls", ", ".join(bad)) if bad else None
+def _seccomp_annotations(meta: Obj, spec: Obj) -> Violation | None:
+    annotations = meta.get("annotations") or {}
+    keys = [_SECCOMP_POD, *(_SECCOMP_PREFIX + str(one.get("name", "")) for one in containers(spec))]
+    bad = [
+        f'{key}="{annotations[key]}"'
+        for key in keys
+        if key in annotations
+        and annotations[key] not in ("runtime/default", "docker/default")
+        and not annotations[key].startswith("localhost/")
+    ]
+    if not bad:
+        return None
+    return Violation("seccompProfile", f"forbidden annotation{'' if len(bad) == 1 else 's'} {', '.join(bad)}")
+
+
+def _sysctls(allowed: frozenset[str]) -> Check:
+    def check(_meta: Obj, spec: Obj) -> Violation | None:
+        given = [sysctl.get("name", "") for sysctl in _security(spec).get("sysctls") or ()]
+        bad = [name for name in given if name not in allowed]
+        return Violation("forbidden sysctls", ", ".join(bad)) if bad else None
+
+    return check
 
 
 def _windows(_meta: Obj, spec: Obj) -> Violation | None:
@@ -393,40 +417,57 @@ def _non_root_user(_meta: Obj, spec: Obj) -> Violation | None:
     return Violation("runAsUser=0", f"{' and '.join(setters)} must not set runAsUser=0") if setters else None
 
 
-_BASELINE: Final[dict[str, Check]] = {
-    "appArmorProfile": _app_armor,
-    "capabilities": _capabilities_baseline,
-    "hostNamespaces": _host_namespaces,
-    "volumes": _host_path,
-    "hostPorts": _host_ports,
-    "hostProbesAndHostLifecycle": _probe_hosts,
-    "privileged": _privileged,
-    "procMount": _proc_mount,
-    "seLinuxOptions": _se_linux,
-    "seccompProfile": _seccomp_baseline,
-    "sysctls": _sysctls,
-    "windowsHostProcess": _windows,
+def _not_on_windows(check: Check) -> Check:
+    return lambda meta, spec: None if (spec.get("os") or {}).get("name") == "windows" else check(meta, spec)
+
+
+def _not_with_own_users(check: Check) -> Check:
+    # In a user namespace of its own a Pod's root is nobody on the host (KEP-127).
+    return lambda meta, spec: None if spec.get("hostUsers") is False else check(meta, spec)
+
+
+class VersionedCheck(NamedTuple):
+    """One standard: its forms, each from a minor version of Kubernetes on; `replaces` a baseline check."""
+
+    forms: tuple[tuple[int, Check], ...]
+    replaces: str = ""
+
+    def at(self, minor: int) -> Check | None:
+        """Return the form that holds at a minor version, None when the standard is younger."""
+        found = [check for since, check in self.forms if since <= minor]
+        return found[-1] if found else None
+
+
+BASELINE: Final[dict[str, VersionedCheck]] = {
+    "appArmorProfile": VersionedCheck(((0, _app_armor),)),
+    "capabilities": VersionedCheck(((0, _capabilities_baseline),)),
+    "hostNamespaces": VersionedCheck(((0, _host_namespaces),)),
+    "hostPathVolumes": VersionedCheck(((0, _host_path),)),
+    "hostPorts": VersionedCheck(((0, _host_ports),)),
+    "hostProbesAndHostLifecycle": VersionedCheck(((34, _probe_hosts),)),
+    "privileged": VersionedCheck(((0, _privileged),)),
+    "procMount": VersionedCheck(((0, _proc_mount), (35, _not_with_own_users(_proc_mount)))),
+    "seLinuxOptions": VersionedCheck(((0, _se_linux(_SELINUX_TYPES)), (31, _se_linux(_SELINUX_TYPES_1_31)))),
+    "seccompProfile": VersionedCheck(((0, _seccomp_annotations), (19, _seccomp_baseline))),
+    "sysctls": VersionedCheck(
+        (
+            (0, _sysctls(_SYSCTLS)),
+            (27, _sysctls(_SYSCTLS_1_27)),
+            (29, _sysctls(_SYSCTLS_1_29)),
+            (32, _sysctls(_SYSCTLS_1_32)),
+        )
+    ),
+    "windowsHostProcess": VersionedCheck(((0, _windows),)),
 }
-_RESTRICTED: Final[dict[str, Check]] = {
-    "allowPrivilegeEscalation": _escalation,
-    "capabilities": _capabilities_restricted,
-    "volumes": _volume_types,
-    "runAsNonRoot": _non_root,
-    "runAsUser": _non_root_user,
-    "seccompProfile": _seccomp_restricted,
-}
-_LEVELS: Final[dict[str, tuple[Check, ...]]] = {
-    "privileged": (),
-    "baseline": tuple(_BASELINE.values()),
-    "restricted": (
-        *(check for name, check in _BASELINE.items() if name not in _RESTRICTED),
-        *_RESTRICTED.values(),
+RESTRICTED: Final[dict[str, VersionedCheck]] = {
+    "allowPrivilegeEscalation": VersionedCheck(((8, _escalation), (25, _not_on_windows(_escalation)))),
+    "capabilities": VersionedCheck(
+        ((22, _capabilities_restricted), (25, _not_on_windows(_capabilities_restricted))), replaces="capabilities"
+    ),
+    "restrictedVolumes": VersionedCheck(((0, _volume_types),), replaces="hostPathVolumes"),
+    "runAsNonRoot": VersionedCheck(((0, _non_root), (35, _not_with_own_users(_non_root)))),
+    "runAsUser": VersionedCheck(((23, _non_root_user), (35, _not_with_own_users(_non_root_user)))),
+    "seccompProfile": VersionedCheck(
+        ((19, _seccomp_restricted), (25, _not_on_windows(_seccomp_restricted))), replaces="seccompProfile"
     ),
 }
-LEVELS: Final = tuple(_LEVELS)
-
-
-def violations(level: str, meta: Obj, spec: Obj) -> list[Violation]:
-    """Return what a Pod breaks of a level."""
-    found: list[Any] = [check(meta, spec) for check in _LEVELS[level]]
-    return [violation for violation in found if violation is not None]

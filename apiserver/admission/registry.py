@@ -9,6 +9,7 @@ from typing import Any, Final
 from apiserver.admission.chain import Chain, Plugin, PluginServices
 from apiserver.admission.escalation import Escalation
 from apiserver.admission.expression_check import ExpressionCheck
+from apiserver.admission.plugin_configuration import read_plugin_configuration
 
 # name -> (module, class, on by default)
 PLUGINS: Final[dict[str, tuple[str, str, bool]]] = {
@@ -66,7 +67,11 @@ def enabled_plugins(options: Any) -> list[str]:
 
 def build_chain(options: Any, listers: Callable[[str], Any], client: Any, authorizer: Any) -> Chain:
     """Make the chain."""
-    services = PluginServices(options=options, listers=listers, client=client, authorizer=authorizer)
+    configuration = read_plugin_configuration(getattr(options, "admission_control_config_file", ""))
+    unknown = sorted(set(configuration) - set(PLUGINS))
+    if unknown:
+        raise ValueError(f'admission plugin "{unknown[0]}" of the admission control configuration is unknown')
+    services = PluginServices(options, listers, client, authorizer, configuration=configuration)
     plugins: list[Plugin] = []
     for name in enabled_plugins(options):
         module, factory, _ = PLUGINS[name]

@@ -46,6 +46,7 @@ class RequestAdmission:
             dry_run=call.dry_run,
             options=self._options,
             warnings=self._exchange.warnings,
+            audit=self._exchange.annotations,
         )
 
     def _may_create(self) -> None:

@@ -92,6 +92,7 @@ async def _admit_connect(exchange: Exchange, store: Store) -> None:
         old_object=None,
         user=exchange.user,
         warnings=exchange.warnings,
+        audit=exchange.annotations,
     )
     await exchange.services.chain.mutate(attributes)
     await exchange.services.chain.validate(attributes)

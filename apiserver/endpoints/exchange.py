@@ -53,6 +53,8 @@ class Exchange:
     form: Form
     user: UserInfo = ANONYMOUS_USER
     warnings: list[str] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)
+    """What authorization and admission note for the audit log."""
     audit_id: str = ""
     body: bytes = b""
     parked: ParkedWatch | None = None

@@ -59,6 +59,7 @@ async def _admit(exchange: Exchange, resource: Resource, obj: Obj, kind: tuple[s
         user=exchange.user,
         dry_run=exchange.info.first("dryRun") == "All",
         warnings=exchange.warnings,
+        audit=exchange.annotations,
         kind=kind,
     )
     await exchange.services.chain.mutate(attributes)

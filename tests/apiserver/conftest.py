@@ -39,6 +39,10 @@ class Api:
         finally:
             connection.close()
 
+    @staticmethod
+    def encode(obj: Any) -> bytes:
+        return json.dumps(obj).encode()
+
     def json(self, method: str, path: str, obj: Any = None, kind: str = "application/json") -> tuple[int, Any]:
         body = obj if isinstance(obj, bytes) or obj is None else json.dumps(obj).encode()
         status, _, data = self.raw(method, path, body, **({"Content_Type": kind} if body is not None else {}))
@@ -92,6 +96,52 @@ def pair(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="session")
 def api(pair: Pair) -> Api:
     return Api(pair)
+
+
+_TOKENS = """\
+static-secret,bob,uid-7,"readers,writers"
+auditor-secret,auditor,uid-8
+"""
+_ADMISSION = {
+    "apiVersion": "apiserver.config.k8s.io/v1",
+    "kind": "AdmissionConfiguration",
+    "plugins": [
+        {
+            "name": "PodSecurity",
+            "configuration": {
+                "apiVersion": "pod-security.admission.config.k8s.io/v1",
+                "kind": "PodSecurityConfiguration",
+                "defaults": {"enforce": "baseline"},
+                "exemptions": {
+                    "usernames": ["trusted"],
+                    "namespaces": ["exempt"],
+                    "runtimeClasses": ["exempt-class"],
+                },
+            },
+        },
+    ],
+}
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory):
+    """A server with what is off by default: NodeRestriction, static and bootstrap tokens, plugin configuration."""
+    directory = tmp_path_factory.mktemp("guarded")
+    (directory / "tokens.csv").write_text(_TOKENS)
+    (directory / "admission.json").write_text(json.dumps(_ADMISSION))
+    made = Pair(
+        directory,
+        "--enable-admission-plugins=NodeRestriction",
+        "--enable-bootstrap-token-auth=true",
+        f"--token-auth-file={directory}/tokens.csv",
+        f"--admission-control-config-file={directory}/admission.json",
+    )
+    try:
+        made.start()
+        made.wait_ready()
+        yield made
+    finally:
+        made.stop()
 
 
 _COUNTER = iter(range(1, 10**6))
