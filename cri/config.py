@@ -63,6 +63,7 @@ class Config:
     default_cgroup_parent: str = "/minikube-py"
     runtimes: tuple[RuntimeEntry, ...] = ()
     registries_conf: str = ""
+    short_name_mode: str = ""
     global_auth_file: str = ""
     signature_policy: str = ""
     signature_policy_dir: str = ""
@@ -118,6 +119,7 @@ KEYS: dict[str, str] = {
     "crio.runtime.shm_size": "shm_size",
     "crio.runtime.default_cgroup_parent": "default_cgroup_parent",
     "crio.image.registries_conf": "registries_conf",
+    "crio.image.short_name_mode": "short_name_mode",
     "crio.image.global_auth_file": "global_auth_file",
     "crio.image.signature_policy": "signature_policy",
     "crio.image.signature_policy_dir": "signature_policy_dir",

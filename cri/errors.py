@@ -12,6 +12,7 @@
     ├── DeadlineExceeded     DEADLINE_EXCEEDED    a command or the runtime took too long
     ├── Unavailable          UNAVAILABLE          a peer (registry, plugin) is not there
     ├── Unimplemented        UNIMPLEMENTED        this runtime or host has no such thing
+    ├── PullFailed           UNKNOWN              an image could not be pulled
     └── Internal             INTERNAL             crun, conmon, the kernel or the store refused
 
 ``grpc_code`` is the name of the code, so that nothing but the server needs gRPC. The message names the cause, since
@@ -77,3 +78,13 @@ class Internal(CRIError):
     """A part below us failed; the message carries its own words."""
 
     grpc_code = "INTERNAL"
+
+
+class PullFailed(CRIError):
+    """An image could not be pulled.
+
+    The kubelet looks at the beginning of the message, and finds it there only under this code: it writes any other one
+    before the message.
+    """
+
+    grpc_code = "UNKNOWN"

@@ -25,6 +25,7 @@ from cri.config import Config
 from cri.events import Events
 from cri.images.layers import ContainerLayers
 from cri.images.pull import Puller
+from cri.images.registries_conf import RegistriesFile
 from cri.images.storage import ImageStore
 from cri.parts import Parts
 from cri.procedures import IMAGE_SERVICE, RUNTIME_SERVICE, Procedure
@@ -50,7 +51,8 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
         raise errors.FailedPrecondition(f"no conmon found at {config.conmon!r} (apt-get install conmon)")
     pool = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="cri")
     host = await asyncio.to_thread(host_facts.gather, config.cgroup_manager)
-    images = ImageStore(pathlib.Path(config.root), pathlib.Path(config.runroot))
+    registries = RegistriesFile(config.registries_conf, mode=config.short_name_mode)
+    images = ImageStore(pathlib.Path(config.root), pathlib.Path(config.runroot), registries)
     layers = ContainerLayers(images, durable=config.durable_storage)
     parts = Parts(
         config=config,
@@ -66,9 +68,10 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
         exits=ExitWatcher(config.state / "exits", tasks, lambda *change: transitions.exited(parts, *change)),
         tasks=tasks,
         pool=pool,
-        puller=Puller(config, images, tasks),
+        puller=Puller(lambda: parts.config, images, registries, tasks),
         streams=StreamServer(config.stream_address, int(config.stream_port or 0), tasks),
     )
+    metrics.DEFAULT_RUNTIME.set(parts.handlers.default, to=1)
     _tell_clamps(parts)
     await asyncio.to_thread(layers.prepare)
     parts.exits.start()

@@ -3,7 +3,7 @@
 import time
 
 from component.logging import get_logger
-from cri import events
+from cri import events, metrics
 from cri.parts import Parts
 from cri.rpc import container_status, pod_sandbox_status
 from cri.runtime import conmon
@@ -65,6 +65,9 @@ def exited(parts: Parts, container_id: str, code: int, when: int) -> None:
     # The time of the exit file comes from a coarser clock than ours.
     container.finished_at = max(when or time.time_ns(), container.started_at)
     container.reason = _reason(container, code)
+    if container.reason == OOM_KILLED:
+        metrics.CONTAINERS_OOM.inc()
+        metrics.CONTAINERS_OOM_BY_NAME.inc(container.name)
     container.pid = 0
     parts.store.containers.save(container)
     container.exited.set()

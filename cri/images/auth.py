@@ -13,7 +13,7 @@ import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
 from cri import errors
 from protocols.cri import api_pb2
@@ -26,11 +26,12 @@ class Credentials:
     username: str = ""
     password: str = ""
     identity_token: str = ""
-    registry_token: str = ""
 
     @classmethod
     def from_request(cls, auth: api_pb2.AuthConfig) -> Self | None:
         """The kubelet's form; ``auth`` is base64 of ``user:password``.
+
+        A registry token is passed over, as CRI-O does: no auth file can carry one.
 
         Raises:
             InvalidArgument: ``auth`` is not that.
@@ -42,22 +43,49 @@ class Credentials:
             except (binascii.Error, UnicodeDecodeError) as error:
                 raise errors.InvalidArgument("the registry credentials are not base64 of user:password") from error
             password = password.rstrip("\0")
-        if not (username or auth.identity_token or auth.registry_token):
+        if not (username or auth.identity_token):
             return None
-        return cls(username, password, auth.identity_token, auth.registry_token)
+        return cls(username, password, auth.identity_token)
 
 
 @contextlib.contextmanager
-def auth_file(registry: str, credentials: Credentials, directory: pathlib.Path) -> Iterator[str]:
-    """A file in the form of Docker's ``config.json`` with one registry's credentials."""
+def auth_file(registry: str, credentials: Credentials, directory: pathlib.Path, base: str = "") -> Iterator[str]:
+    """A file in the form of Docker's ``config.json`` with one registry's credentials.
+
+    Args:
+        registry: Whom the credentials are for.
+        credentials: What it wants to know.
+        directory: Where the file is put.
+        base: The node's own auth file: what it has for other registries (a mirror, say) stays in force.
+    """
     pair = base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()
     entry = {"auth": pair} if credentials.username else {}
     if credentials.identity_token:
         entry = {"auth": pair, "identitytoken": credentials.identity_token}
+    document = _document(base)
+    for table in ("auths", "credHelpers"):
+        # The reader takes the most specific entry, so none for a part of the registry may stay.
+        known = document.get(table) or {}
+        document[table] = {key: value for key, value in known.items() if key.split("/")[0] != registry}
+    document["auths"][registry] = entry
     descriptor, path = tempfile.mkstemp(prefix="auth-", dir=directory)
     try:
         with os.fdopen(descriptor, "w") as stream:
-            json.dump({"auths": {registry: entry}}, stream)
+            json.dump(document, stream)
         yield path
     finally:
         pathlib.Path(path).unlink(missing_ok=True)
+
+
+def _document(path: str) -> dict[str, Any]:
+    if not path:
+        return {}
+    try:
+        found = json.loads(pathlib.Path(path).read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise errors.FailedPrecondition(f"global_auth_file {path}: {error}") from error
+    if not isinstance(found, dict):
+        raise errors.FailedPrecondition(f"global_auth_file {path} is not a JSON object")
+    return found

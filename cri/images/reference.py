@@ -79,16 +79,8 @@ def is_full_id(name: str) -> bool:
     return bool(_FULL_ID.fullmatch(name))
 
 
-def candidates(name: str, search: tuple[str, ...] = ("docker.io",)) -> list[str]:
-    """The full names a reference may stand for, best first; ``search`` are the registries for short names."""
-    reference = parse(name).tagged()
-    if reference.registry:
-        return [str(_official(reference))]
-    places = dict.fromkeys((*search, "docker.io", "localhost"))
-    return [str(_official(reference._replace(registry=place))) for place in places]
-
-
-def _official(reference: Reference) -> Reference:
+def official(reference: Reference) -> Reference:
+    """A full name as the store keeps it: Docker Hub has one name, and its images without an owner are ``library``'s."""
     if reference.registry in ("docker.io", "index.docker.io"):
         path = reference.path if "/" in reference.path else f"library/{reference.path}"
         return reference._replace(registry="docker.io", path=path)

@@ -53,7 +53,7 @@ class Skopeo:
 
         Raises:
             Internal: it cannot be run.
-            Unavailable: it made no progress for too long.
+            PullFailed: it made no progress for too long.
         """
         with self._directory() as (directory, lock):
             try:
@@ -89,7 +89,7 @@ class Skopeo:
                 moved = await asyncio.to_thread(bytes_moved, process.pid)
                 idle = progress.idle(moved, time.monotonic())
                 if self._stall and idle >= self._stall:
-                    raise errors.Unavailable(f"RegistryUnavailable: {name}: no progress for {self._stall:g} seconds")
+                    raise errors.PullFailed(f"RegistryUnavailable: {name}: no progress for {self._stall:g} seconds")
                 size = await asyncio.to_thread(_size, directory)
                 _log.info("Pulling image", image=name, downloaded=size, idle_seconds=round(idle, 1))
             return ending.result()[1].decode("utf-8", "replace")

@@ -16,6 +16,7 @@ from cri import errors
 from cri.images import reference
 from cri.images.locks import StoreLocks
 from cri.images.records import Record, RecordFile
+from cri.images.registries_conf import RegistriesFile
 
 _PLAIN_KEY = re.compile(r"[.0-9a-z]+")
 
@@ -37,8 +38,15 @@ class Image:
 class ImageStore:
     """Images below one root directory."""
 
-    def __init__(self, root: pathlib.Path, runroot: pathlib.Path) -> None:
-        """Describe the store; nothing is created before the first write."""
+    def __init__(self, root: pathlib.Path, runroot: pathlib.Path, registries: RegistriesFile | None = None) -> None:
+        """Describe the store; nothing is created before the first write.
+
+        Args:
+            root: Where the images are.
+            runroot: Where the store keeps what a reboot may take away.
+            registries: What short names stand for.
+        """
+        self._registries = registries or RegistriesFile()
         self.root = root
         self.runroot = runroot
         self.locks = StoreLocks()
@@ -55,14 +63,14 @@ class ImageStore:
         self._refresh()
         return list(self._by_id.values())
 
-    def find(self, name: str, search: tuple[str, ...] = ()) -> Image | None:
+    def find(self, name: str) -> Image | None:
         """Look an image up by id, abbreviated id, ``sha256:ID``, tag, digest or short name."""
         self._refresh()
         key = name.removeprefix("sha256:")
         if key in self._by_id:
             return self._by_id[key]
         try:
-            names = reference.candidates(name, search)
+            names = self._registries.local(name)
         except ValueError:
             names = []
         for candidate in names:
@@ -90,6 +98,14 @@ class ImageStore:
                 raise errors.Internal(f"configuration of image {image_id} is not a JSON object")
             self._configs[image_id] = known
         return known
+
+    def manifest(self, image_id: str) -> dict[str, Any]:
+        """The image's manifest; empty where the store keeps none that is readable."""
+        try:
+            found = orjson.loads((self.root / "overlay-images" / image_id / big_data_name("manifest")).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def _refresh(self) -> None:
         version = (self.images.version, self.layers.version)

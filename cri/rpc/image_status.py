@@ -11,7 +11,7 @@ from protocols.cri import api_pb2
 def _status(parts: Parts, request: api_pb2.ImageStatusRequest) -> api_pb2.ImageStatusResponse:
     if not request.image.image:
         raise errors.InvalidArgument("no image specified")
-    image = parts.images.find(request.image.image, parts.puller.search_registries())
+    image = parts.images.find(request.image.image)
     if image is None:
         return api_pb2.ImageStatusResponse()
     response = api_pb2.ImageStatusResponse(image=list_images.message(parts, image))

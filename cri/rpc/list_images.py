@@ -30,7 +30,7 @@ def message(parts: Parts, image: Image) -> api_pb2.Image:
 def _list(parts: Parts, request: api_pb2.ListImagesRequest) -> api_pb2.ListImagesResponse:
     wanted = request.filter.image.image
     if wanted:
-        found = parts.images.find(wanted, parts.puller.search_registries())
+        found = parts.images.find(wanted)
         images = [found] if found is not None else []
     else:
         images = parts.images.list()

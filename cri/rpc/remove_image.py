@@ -9,7 +9,7 @@ async def remove_image(parts: Parts, request: api_pb2.RemoveImageRequest) -> api
     """Answer RemoveImage; an unknown image is a removed one."""
     if not request.image.image:
         raise errors.InvalidArgument("no image specified")
-    image = await parts.blocking(parts.images.find, request.image.image, parts.puller.search_registries())
+    image = await parts.blocking(parts.images.find, request.image.image)
     if image is not None:
         users = await parts.blocking(parts.layers.uses, image.id)
         if users:

@@ -28,3 +28,20 @@ def test_secrets_are_in_a_private_file_only_for_a_while(tmp_path: pathlib.Path) 
         entry = json.loads(pathlib.Path(path).read_text())["auths"]["r.test"]
         assert base64.b64decode(entry["auth"]) == b"me:secret"
     assert not pathlib.Path(path).exists()
+
+
+def test_the_nodes_own_file_stays_in_force_for_other_registries(tmp_path: pathlib.Path) -> None:
+    base = tmp_path / "base.json"
+    auths = {"mirror.test": {"auth": "bTpt"}, "r.test": {"auth": "bjpu"}, "r.test/team": {"auth": "bzpv"}}
+    base.write_text(json.dumps({"auths": auths, "credHelpers": {"r.test": "ecr", "other.test": "gcr"}}))
+    with auth_file("r.test", Credentials("me", "secret"), tmp_path, str(base)) as path:
+        document = json.loads(pathlib.Path(path).read_text())
+    assert sorted(document["auths"]) == ["mirror.test", "r.test"]
+    assert base64.b64decode(document["auths"]["r.test"]["auth"]) == b"me:secret"
+    assert document["credHelpers"] == {"other.test": "gcr"}
+    base.write_text("{")
+    with (
+        pytest.raises(errors.FailedPrecondition, match=str(base)),
+        auth_file("r", Credentials("a"), tmp_path, str(base)),
+    ):
+        pass

@@ -26,7 +26,7 @@ def test_its_temporary_files_go_with_it(tmp_path: pathlib.Path) -> None:
 
 def test_one_that_makes_no_progress_is_ended(tmp_path: pathlib.Path) -> None:
     skopeo = Skopeo(program(tmp_path, "sleep 1000"), tmp_path / "scratch", 0.3)
-    with pytest.raises(errors.Unavailable, match=r"RegistryUnavailable: some/image: no progress for 0.3 seconds"):
+    with pytest.raises(errors.PullFailed, match=r"RegistryUnavailable: some/image: no progress for 0.3 seconds"):
         asyncio.run(skopeo.run(["copy"], "some/image"))
     assert not list((tmp_path / "scratch").iterdir())
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from protocols.cri import api_pb2 as api
 from tests.cri.live import oci_layout
 from tests.cri.live.cri_service import Service, until
 from tests.cri.live.layout_server import LayoutServer
@@ -150,12 +151,19 @@ def test_mirrors_are_tried_in_order_and_the_source_is_last(
         f'[[registry.mirror]]\nlocation = "127.0.0.1:1"\ninsecure = true\n'
         f'[[registry.mirror]]\nlocation = "{layouts.host}/mirrored"\ninsecure = true\n',
     )
+    # Nobody has it: each that was asked is named, with its own answer.
+    error = refused(service, "example.test/shop/none:1")
+    assert error.code() == grpc.StatusCode.NOT_FOUND
+    for place, cause in (("127.0.0.1:1", "connection refused"), (layouts.host, "name unknown"), (registry.host, "man")):
+        assert cause in error.details().partition(f"{place}/")[2]
     # The first mirror is down, the second lacks the image: the source has it.
     assert service.pull("example.test/shop/app:1") == image
+    assert f'source="{registry.host}/library/app:1"' in service.log.read_text()
     service.remove_image(image)
     layouts.add("mirrored/app", tmp_path / "layout")
     assert service.pull("example.test/shop/app:1") == image
     assert layouts.asked["1"] == 1
+    assert f'source="{layouts.host}/mirrored/app:1"' in service.log.read_text()
     service.remove_image(image)
 
 
@@ -164,12 +172,12 @@ def test_blocked_registries_are_not_asked(service: Service, layouts: LayoutServe
     name = layouts.add("app", tmp_path / "layout")
     service.trust("", f'[[registry]]\nlocation = "{layouts.host}"\nblocked = true\n')
     error = refused(service, name)
-    assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert error.code() == grpc.StatusCode.UNKNOWN
     assert "blocked" in error.details()
     assert not layouts.asked
 
 
-def test_short_names_are_looked_for_in_each_search_registry_and_aliases_first(
+def test_short_names_are_looked_for_in_each_search_registry_that_the_mode_allows_and_aliases_first(
     service: Service, layouts: LayoutServer, registry: Registry, tmp_path: Path, busybox_layer: bytes
 ) -> None:
     image = layout(tmp_path / "layout", service, busybox_layer)
@@ -177,12 +185,22 @@ def test_short_names_are_looked_for_in_each_search_registry_and_aliases_first(
     registry.push(tmp_path / "layout", "shortly:1")
     layouts.add("aliased", tmp_path / "other")
     plain = "".join(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n' for host in (registry.host, layouts.host))
-    service.registries.write_text(
-        f'unqualified-search-registries = ["{layouts.host}", "{registry.host}"]\n{plain}'
-        f'[aliases]\nnickname = "{layouts.host}/aliased"\n'
-    )
+    searched = f'unqualified-search-registries = ["{layouts.host}", "{registry.host}"]\n'
+    aliases = f'{plain}[aliases]\nnickname = "{layouts.host}/aliased"\n'
+    service.registries.write_text(searched + aliases)
+    error = refused(service, "shortly:1")
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert error.details().startswith("short name mode is enforcing, but image name shortly:1 returns ambiguous list")
+    service.registries.write_text(f'short-name-mode = "disabled"\n{searched}{aliases}')
     assert service.pull("shortly:1") == image
     assert service.pull("nickname:1") == other
+    # What was pulled under a short name is found, and runs, under it.
+    for short, full, image_id in (("shortly:1", registry.host, image), ("nickname:1", layouts.host, other)):
+        found = service.images.ImageStatus(api.ImageStatusRequest(image={"image": short})).image
+        assert found.id == image_id
+        assert full in found.repo_tags[0]
+        with service.pod() as pod:
+            assert pod.output("cat /data/file", image=short) == "from the image\n"
     error = refused(service, "nowhere:1")
     assert layouts.host in error.details()
     assert registry.host in error.details()
@@ -210,7 +228,7 @@ def test_the_policy_decides_what_may_come_in(
     assert service.pull(good) == image
     service.remove_image(image)
     error = refused(service, bad)
-    assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert error.code() == grpc.StatusCode.UNKNOWN  # else the kubelet does not see the reason
     assert error.details().startswith("SignatureValidationFailed: ")
     # A namespace may have a policy of its own.
     assert service.pull(bad, namespace="lenient") == image
@@ -247,7 +265,7 @@ def test_a_silent_registry_is_given_up(own_service: Service, layouts: LayoutServ
     service.restart_with('[crio.image]\npull_progress_timeout = "1s"\n')
     service.trust(layouts.host)
     error = refused(service, name)
-    assert error.code() == grpc.StatusCode.UNAVAILABLE
+    assert error.code() == grpc.StatusCode.UNKNOWN
     assert error.details() == f"RegistryUnavailable: {name}: no progress for 1 seconds"
     assert "Pulling image" in service.log.read_text()
     assert not list((service.root / "pulls").iterdir())
