@@ -58,7 +58,7 @@ _AF_BRIDGE = 7
 _INFO = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBi")
 _ROUTE = struct.Struct("=BBBBBBBBI")
-_RTPROT_BOOT, _RTN_UNICAST, _RT_TABLE_MAIN = 3, 1, 254
+_RTPROT_BOOT, _RTN_UNICAST, MAIN_TABLE = 3, 1, 254
 
 
 _METRICS = {"mtu": 2, "advmss": 8}
@@ -227,11 +227,13 @@ def down(index: int) -> Message:
     return change(index, "set link down", mask=IFF_UP)
 
 
-def move(index: int, netns: int, name: str) -> Message:
-    """Move a link into the namespace with that descriptor, under another name; it is down there."""
-    return change(
-        index, f"move link to another namespace as {name}", u32(IFLA_NET_NS_FD, netns) + text(IFLA_IFNAME, name)
-    )
+def move(index: int, netns: int, name: str, *, alias: str) -> Message:
+    """Move a link into the namespace with that descriptor, under another name and alias; it is down there.
+
+    Where that name is taken there, nothing has changed.
+    """
+    what = f"move link to another namespace as {name}"
+    return change(index, what, u32(IFLA_NET_NS_FD, netns) + text(IFLA_IFNAME, name) + alias_attribute(alias))
 
 
 def remove(index: int) -> Message:
@@ -325,7 +327,7 @@ def new_route(
     packed, prefix = addresses.parse_cidr(dst)
     family = addresses.family(packed)
     link_scope = SCOPE_UNIVERSE if gateway or family == addresses.AF_INET6 else SCOPE_LINK
-    table = more.get("table") or _RT_TABLE_MAIN
+    table = more.get("table") or MAIN_TABLE
     short = table if table < 256 else 0
     scope = more.get("scope", link_scope)
     body = _ROUTE.pack(family, prefix, 0, 0, short, _RTPROT_BOOT, scope, _RTN_UNICAST, 0)
@@ -350,7 +352,7 @@ def remove_route(dst: str, *, index: int = 0, gateway: str = "") -> Message:
     """Remove a route; passes where it has gone."""
     packed, prefix = addresses.parse_cidr(dst)
     family = addresses.family(packed)
-    body = _ROUTE.pack(family, prefix, 0, 0, _RT_TABLE_MAIN, 0, 255, 0, 0)  # 255: whatever its scope
+    body = _ROUTE.pack(family, prefix, 0, 0, MAIN_TABLE, 0, 255, 0, 0)  # 255: whatever its scope
     body += attribute(RTA_DST, addresses.network(packed, prefix))
     if index:
         body += u32(RTA_OIF, index)
@@ -414,7 +416,7 @@ def list_addresses(name: str) -> list[str]:
         return [one.cidr for one in addresses_of(link.index, nl)] if link else []
 
 
-def routes(nl: Netlink | None = None, *, table: int = _RT_TABLE_MAIN) -> list[Route]:
+def routes(nl: Netlink | None = None, *, table: int = MAIN_TABLE) -> list[Route]:
     """The routes of a table, both families."""
     with _Socket(nl) as one:
         dumped = one.dump(Message(RTM_GETROUTE, 0, _ROUTE.pack(0, 0, 0, 0, 0, 0, 0, 0, 0), "list routes"))

@@ -10,11 +10,12 @@ from __future__ import annotations
 import errno
 
 from cni import delegate
-from cni.attachment import random_link_name, valid_marks
+from cni.attachment import valid_marks
 from cni.errors import INTERNAL, INVALID_CONFIG, NOT_AVAILABLE, CNIError
 from cni.plugins import mac_spoof_check, masquerade, veth
+from cni.plugins.bridge_vlan import Vlans
 from linux import addresses, links, netns
-from linux.netlink import Netlink, attribute, u8, u16, u32
+from linux.netlink import Netlink, attribute, u32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from cni.result import Result
 
 ABOUT = "connects containers to a bridge"
-_MAX_VLAN = 4094
-_IFLA_BR_VLAN_FILTERING = 7
-_IFLA_BR_VLAN_DEFAULT_PVID = 39
 
 
 class Settings:
@@ -45,10 +43,8 @@ class Settings:
         "mac",
         "mac_check",
         "mtu",
-        "preserve_default_vlan",
         "promisc",
-        "trunk",
-        "vlan",
+        "vlans",
     )
 
     def __init__(self, call: Call) -> None:
@@ -60,43 +56,17 @@ class Settings:
         self.mtu = call.number("mtu")
         self.hairpin = call.flag("hairpinMode")
         self.promisc = call.flag("promiscMode")
-        self.vlan = call.number("vlan")
-        self.trunk = _trunk(call.config.get("vlanTrunk") or [])
-        self.preserve_default_vlan = call.flag("preserveDefaultVlan")
+        self.vlans = Vlans(call)
         self.mac_check = call.flag("macspoofchk")
         self.disable_interface = call.flag("disableContainerInterface")
         self.detect = call.flag("enabledad")
         self.isolated = call.flag("portIsolation")
         masquerade.by_iptables(call)  # refuses what there is not
         self.mac = veth.check_mac(call.mac())
-        if not 0 <= self.vlan <= _MAX_VLAN:
-            raise CNIError(INVALID_CONFIG, f"invalid VLAN ID {self.vlan} (must be between 0 and {_MAX_VLAN})")
         if self.hairpin and self.promisc:
             raise CNIError(INVALID_CONFIG, "cannot set hairpin mode and promiscuous mode at the same time")
         if self.disable_interface and delegate.ipam_type(call):
             raise CNIError(INVALID_CONFIG, "cannot use IPAM when DisableContainerInterface flag is set")
-
-    @property
-    def filters_vlans(self) -> bool:
-        """Whether the bridge must tell VLANs apart."""
-        return bool(self.vlan or self.trunk)
-
-
-def _trunk(raw: list[dict[str, Any]]) -> list[int]:
-    found: set[int] = set()
-    for entry in raw:
-        low, high, one = entry.get("minID"), entry.get("maxID"), entry.get("id")
-        if (low is None) != (high is None):
-            raise CNIError(INVALID_CONFIG, "minID and maxID should be configured simultaneously")
-        if low is not None and high is not None:
-            if not 0 < low <= high <= _MAX_VLAN:
-                raise CNIError(INVALID_CONFIG, f"incorrect trunk range {low}-{high}")
-            found.update(range(low, high + 1))
-        if one is not None:
-            if not 0 < one <= _MAX_VLAN:
-                raise CNIError(INVALID_CONFIG, f"incorrect trunk id {one}")
-            found.add(one)
-    return sorted(found)
 
 
 def add(call: Call) -> Result:
@@ -119,16 +89,17 @@ def _connect(call: Call, settings: Settings, answer: Result, host: Netlink) -> N
     with netns.entered(call.netns):
         inside = Netlink()
     with inside:
-        port, peer = _make_pair(call, settings, bridge.index, host, inside)
+        port, peer = _make_pair(call, settings, bridge, host, inside)
         if delegate.ipam_type(call):
             answer.update({key: value for key, value in delegate.ipam_add(call).items() if value})
         ips = answer["ips"]
         for ip in ips:
             ip["interface"] = 2
         gateways = _fill_gateways(settings, answer)
+        carrier = settings.vlans.gateway_link(bridge, settings.mtu, host) if gateways else bridge
+        for cidr in gateways:
+            _ensure_gateway(carrier, cidr, settings, host)
         if settings.is_gateway:
-            for cidr in gateways:
-                _ensure_gateway(bridge, cidr, settings, host)
             veth.enable_forwarding(ips)
         with netns.entered(call.netns):
             if veth.has_ipv6(ips):
@@ -149,6 +120,8 @@ def _connect(call: Call, settings: Settings, answer: Result, host: Netlink) -> N
         {"name": outer.name, "mac": outer.mac, "mtu": outer.mtu},
         {"name": call.ifname, "mac": peer.mac, "mtu": peer.mtu, "sandbox": call.netns},
     ]
+    if carrier.index != bridge.index:
+        answer["interfaces"].append({"name": carrier.name, "mac": carrier.mac, "mtu": carrier.mtu})
 
 
 def _undo(call: Call) -> None:
@@ -163,47 +136,31 @@ def ensure_bridge(settings: Settings, host: Netlink) -> links.Link:
     """Find or make the bridge, up and with the options that were asked for."""
     bridge = links.find(settings.bridge, host)
     if bridge is None:
-        data = b""
-        if settings.filters_vlans:
-            data = u8(_IFLA_BR_VLAN_FILTERING, 1)
-            if not settings.preserve_default_vlan:
-                data += u16(_IFLA_BR_VLAN_DEFAULT_PVID, 0)
         extra = u32(links.IFLA_MTU, settings.mtu) if settings.mtu else b""
-        message = links.new_link(settings.bridge, "bridge", data, extra=extra, up=True)
+        message = links.new_link(settings.bridge, "bridge", settings.vlans.bridge_options, extra=extra, up=True)
         message.ignore = (errno.EEXIST,)  # somebody else was faster
         host.send(message)
         bridge = links.get(settings.bridge, host)
-        veth.try_sysctl(f"net/ipv6/conf/{settings.bridge}/accept_ra", 0)
     if bridge.kind != "bridge":
         raise CNIError(INTERNAL, f'"{settings.bridge}" already exists but is not a bridge')
-    batch = []
+    veth.refuse_routes(settings.bridge)
+    batch = settings.vlans.switch_on(bridge)
     if not bridge.up:
         batch.append(links.up(bridge.index))
     if settings.promisc and not bridge.flags & links.IFF_PROMISC:
         flag = links.IFF_PROMISC
         batch.append(links.change(bridge.index, "set bridge to promiscuous mode", flags=flag, mask=flag))
-    if settings.filters_vlans and not bridge.info.get(_IFLA_BR_VLAN_FILTERING, b"\0")[0]:
-        batch.append(
-            links.change(
-                bridge.index, "enable VLAN filtering of bridge", links.info("bridge", u8(_IFLA_BR_VLAN_FILTERING, 1))
-            )
-        )
     host.send(*batch)
     return bridge
 
 
 def _make_pair(
-    call: Call, settings: Settings, bridge: int, host: Netlink, inside: Netlink
+    call: Call, settings: Settings, bridge: links.Link, host: Netlink, inside: Netlink
 ) -> tuple[links.Link, links.Link]:
-    port, peer = veth.make_pair(call, host, inside, mtu=settings.mtu, mac=settings.mac, master=bridge)
-    batch = []
+    port, peer = veth.make_pair(call, host, inside, mtu=settings.mtu, mac=settings.mac, master=bridge.index)
+    batch = settings.vlans.of_port(bridge, port.index)
     if settings.hairpin or settings.isolated:
         batch.append(links.bridge_port(port.index, hairpin=settings.hairpin, isolated=settings.isolated))
-    if settings.filters_vlans and not settings.preserve_default_vlan:
-        batch.append(links.remove_bridge_vlan(port.index, 1))
-    if settings.vlan:
-        batch.append(links.bridge_vlan(port.index, settings.vlan))
-    batch += [links.bridge_vlan(port.index, vid, pvid=False, untagged=False) for vid in settings.trunk]
     host.send(*batch)
     return port, peer
 
@@ -218,7 +175,7 @@ def _fill_gateways(settings: Settings, answer: Result) -> list[str]:
             ip["gateway"] = addresses.unpack(addresses.from_int(first, len(packed)))
         if settings.is_default_gateway:
             default = "::/0" if len(packed) == 16 else "0.0.0.0/0"
-            if not any(route["dst"] == default for route in answer["routes"]):
+            if not any(route["dst"] == default and route.get("gw") for route in answer["routes"]):
                 answer["routes"].append({"dst": default, "gw": ip["gateway"]})
         if settings.is_gateway:
             gateway = f"{ip['gateway']}/{prefix}"
@@ -227,10 +184,8 @@ def _fill_gateways(settings: Settings, answer: Result) -> list[str]:
     return found
 
 
-def _ensure_gateway(bridge: links.Link, cidr: str, settings: Settings, host: Netlink) -> None:
-    index = bridge.index
-    if settings.vlan:
-        index = _ensure_vlan_interface(bridge, settings, host)
+def _ensure_gateway(carrier: links.Link, cidr: str, settings: Settings, host: Netlink) -> None:
+    index = carrier.index
     packed, prefix = addresses.parse_cidr(cidr)
     wanted = f"{addresses.unpack(packed)}/{prefix}"
     batch = []
@@ -246,11 +201,11 @@ def _ensure_gateway(bridge: links.Link, cidr: str, settings: Settings, host: Net
             if not settings.force_address:
                 raise CNIError(
                     INTERNAL,
-                    f'failed to set bridge addr: "{settings.bridge}" already has an IP address different from {wanted}',
+                    f'failed to set bridge addr: "{carrier.name}" already has an IP address different from {wanted}',
                 )
             batch.append(links.remove_address(index, one.cidr))
     if len(packed) == 16:
-        veth.allow_ipv6(settings.bridge)
+        veth.allow_ipv6(carrier.name)
     # The bridge keeps its MAC address when ports come and go only if it was set on purpose.
     host.send(
         *batch,
@@ -262,19 +217,6 @@ def _ensure_gateway(bridge: links.Link, cidr: str, settings: Settings, host: Net
 def _own_mac(index: int, host: Netlink) -> bytes:
     link = links.by_index(index, host)
     return attribute(links.IFLA_ADDRESS, links.mac_bytes(link.mac)) if link is not None else b""
-
-
-def _ensure_vlan_interface(bridge: links.Link, settings: Settings, host: Netlink) -> int:
-    """The interface that carries the gateway's address of a VLAN: a veth whose other end is a port in that VLAN."""
-    name = f"{settings.bridge}.{settings.vlan}"
-    link = links.find(name, host)
-    if link is None:
-        port = random_link_name()
-        host.send(links.new_veth(port, name, mtu=settings.mtu, master=bridge.index, up=True))
-        batch = [links.bridge_vlan(links.get(port, host).index, settings.vlan)]
-        link = links.get(name, host)
-        host.send(*batch, links.up(link.index))
-    return int(link.index)
 
 
 def _wait_for_carrier(name: str, settings: Settings, host: Netlink) -> links.Link:
@@ -319,20 +261,21 @@ def check(call: Call) -> None:
         bridge = links.find(settings.bridge, host)
         if bridge is None or bridge.kind != "bridge":
             raise CNIError(INTERNAL, f'bridge "{settings.bridge}" is not there')
-        inner = veth.check_interface(call.netns, call.ifname, previous) if not settings.disable_interface else None
-        for one in previous.get("interfaces") or []:
-            if one.get("sandbox") or one["name"] == bridge.name:
-                continue
-            outer = links.find(one["name"], host)
-            if outer is None:
-                raise CNIError(INTERNAL, f'host veth "{one["name"]}" is not there')
-            if outer.master != bridge.index:
-                raise CNIError(INTERNAL, f'host veth "{one["name"]}" is not a port of "{bridge.name}"')
-            if inner is not None and inner.parent != outer.index:
-                raise CNIError(INTERNAL, f'host veth "{one["name"]}" is not the peer of "{call.ifname}"')
+        listed = {one["name"]: one for one in previous.get("interfaces") or [] if not one.get("sandbox")}
+        veth.check_listed_mac(listed.get(bridge.name), bridge)
+        if bool(bridge.flags & links.IFF_PROMISC) != settings.promisc:
+            raise CNIError(
+                INTERNAL,
+                f"Bridge interface {bridge.name} configured Promisc Mode {settings.promisc} doesn't match current state",
+            )
+        inner = veth.check_interface(call.netns, call.ifname, previous)
+        outer = links.by_index(inner.parent, host)
+        if outer is None or outer.kind != "veth" or outer.name not in listed or outer.master != bridge.index:
+            raise CNIError(INTERNAL, f'host veth of "{call.ifname}" is not there as a port of "{bridge.name}"')
+        veth.check_listed_mac(listed[outer.name], outer)
     if settings.ip_masq and previous.get("ips") and not masquerade.exists(call):
         raise CNIError(INTERNAL, "masquerade of the container is missing")
-    if settings.mac_check and inner is not None:
+    if settings.mac_check:
         mac_spoof_check.check(call)
 
 

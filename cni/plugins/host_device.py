@@ -108,10 +108,7 @@ def add(call: Call) -> Result:
                 raise CNIError(INTERNAL, f'failed to move link: "{call.ifname}" already exists in the container')
             descriptor = os.open(call.netns, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                host.send(
-                    links.change(link.index, "note the name of link", links.alias_attribute(link.name)),
-                    links.move(link.index, descriptor, call.ifname),
-                )
+                host.send(links.move(link.index, descriptor, call.ifname, alias=link.name))
             finally:
                 os.close(descriptor)
             try:
@@ -158,11 +155,8 @@ def _move_back(call: Call) -> None:
             link = links.find(call.ifname, inside)
             if link is None:
                 return
-            inside.send(
-                links.down(link.index),
-                links.change(link.index, "clear the alias of link", links.alias_attribute("")),
-                links.move(link.index, home, link.alias or call.ifname),
-            )
+            inside.send(links.down(link.index))
+            inside.send(links.move(link.index, home, link.alias or call.ifname, alias=""))
     finally:
         os.close(home)
 

@@ -27,20 +27,13 @@ def link_data(call: Call) -> bytes:
 
 
 def add(call: Call) -> Result:
-    """Make the link."""
+    """Make the link; without an IPAM plugin it gets the addresses that the plugin before has got."""
     data = link_data(call)
-    if not delegate.ipam_type(call):
-        if call.previous is None or not call.previous.get("ips"):
-            raise CNIError(INVALID_CONFIG, "ipvlan: an IPAM plugin is required")
-        return _add_chained(call, data)
-    return virtual_link.add(call, KIND, data)
-
-
-def _add_chained(call: Call, data: bytes) -> Result:
-    """With the addresses that a plugin before has got."""
-    previous = call.require_previous()
-    answer = virtual_link.add(call, KIND, data)
-    return {**previous, "interfaces": answer["interfaces"]}
+    if delegate.ipam_type(call):
+        return virtual_link.add(call, KIND, data)
+    if call.previous is None or not call.previous.get("ips"):
+        raise CNIError(INVALID_CONFIG, "ipvlan: an IPAM plugin is required")
+    return virtual_link.add(call, KIND, data, given=call.previous)
 
 
 def delete(call: Call) -> None:

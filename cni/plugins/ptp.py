@@ -57,6 +57,7 @@ def _connect(call: Call, answer: Result, host: Netlink) -> None:
             if veth.has_ipv6(ips):
                 veth.allow_ipv6(call.ifname)
             veth.announce(call.ifname)
+        veth.refuse_routes(outer.name)
         if veth.has_ipv6(ips):
             veth.allow_ipv6(outer.name)
         batch = [links.up(outer.index)]

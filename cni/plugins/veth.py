@@ -6,6 +6,7 @@ import os
 
 from cni.attachment import host_link_name, mark, network_mark, random_link_name
 from cni.errors import INTERNAL, INVALID_CONFIG, CNIError
+from cni.result import container_interface
 from linux import addresses, links, netns, sysctl
 from linux.netlink import Netlink
 
@@ -142,6 +143,11 @@ def enable_forwarding(ips: list[dict[str, Any]]) -> None:
         sysctl.write("net/ipv6/conf/all/forwarding", 1)
 
 
+def refuse_routes(ifname: str) -> None:
+    """Let nobody behind a link of the host announce IPv6 routes to it."""
+    try_sysctl(f"net/ipv6/conf/{ifname}/accept_ra", 0)
+
+
 def try_sysctl(name: str, value: int) -> None:
     """Set a parameter where the kernel has it."""
     try:
@@ -182,6 +188,10 @@ def check_interface(path: str, ifname: str, expected: Result, kind: str = "veth"
     Returns:
         The interface.
     """
+    listed = container_interface(expected, ifname, path)
+    if listed is None:
+        raise CNIError(INTERNAL, f"Sandbox of {ifname} in prevResult doesn't match configured netns: {path}")
+    wanted_routes = expected.get("routes") or []
     with netns.entered(path):
         nl = Netlink()
     with nl:
@@ -190,21 +200,28 @@ def check_interface(path: str, ifname: str, expected: Result, kind: str = "veth"
             raise CNIError(INTERNAL, f"Container Interface name in prevResult: {ifname} not found")
         if kind and link.kind != kind:
             raise CNIError(INTERNAL, f"Error: Container interface {ifname} not of type {kind}")
-        for one in expected.get("interfaces") or []:
-            if one.get("sandbox") == path and one.get("name") == ifname and one.get("mac") not in (None, "", link.mac):
-                raise CNIError(INTERNAL, f"Interface {ifname} Mac {one['mac']} doesn't match container Mac: {link.mac}")
+        check_listed_mac(listed, link)
         have = {one.cidr for one in links.addresses_of(link.index, nl)}
-        routes = links.routes(nl)
-    for ip in expected.get("ips") or []:
+        tables = {route.get("table") or links.MAIN_TABLE for route in wanted_routes}
+        routes = {table: links.routes(nl, table=table) for table in tables}
+    ips = expected.get("ips") or []
+    for ip in ips:
         if _normal(ip["address"]) not in have:
             raise CNIError(INTERNAL, f"Failed to match addr {ip['address']} on interface {ifname}")
-    ips = expected.get("ips") or []
-    for route in expected.get("routes") or []:
+    for route in wanted_routes:
         dst = addresses.network_text(route["dst"])
-        gateway = route.get("gw") or gateway_for(ips, dst)
-        if not any(one.dst == dst and (not gateway or one.gateway == _plain(gateway)) for one in routes):
+        gateway = _plain(route.get("gw") or gateway_for(ips, dst))
+        found = routes[route.get("table") or links.MAIN_TABLE]
+        if not any(one.dst == dst and gateway in ("", one.gateway) for one in found):
             raise CNIError(INTERNAL, f"Expected Route {route} not found in routing table")
     return link
+
+
+def check_listed_mac(listed: dict[str, Any] | None, link: links.Link) -> None:
+    """Raise unless a link has the MAC address that a result says."""
+    mac = str((listed or {}).get("mac") or link.mac)
+    if mac.lower() != link.mac:
+        raise CNIError(INTERNAL, f"Interface {link.name} Mac {mac} doesn't match: {link.mac}")
 
 
 def _normal(cidr: str) -> str:
@@ -213,7 +230,7 @@ def _normal(cidr: str) -> str:
 
 
 def _plain(address: str) -> str:
-    return addresses.unpack(addresses.pack(address))
+    return addresses.unpack(addresses.pack(address)) if address else ""
 
 
 def check_mac(mac: str) -> str:

@@ -37,6 +37,13 @@ def master_name(call: Call) -> str:
     return name
 
 
+def _master(name: str, place: Netlink) -> links.Link:
+    found = links.find(name, place)
+    if found is None:
+        raise CNIError(INTERNAL, f'failed to lookup master "{name}": Link not found')
+    return found
+
+
 def _place(call: Call) -> Netlink:
     """A socket where the master is: on the host, or in the container (linkInContainer)."""
     if not call.flag("linkInContainer"):
@@ -45,18 +52,25 @@ def _place(call: Call) -> Netlink:
         return Netlink()
 
 
-def add(call: Call, kind: str, data: bytes, *, mac: str = "") -> Result:
-    """Make the link, ask for its addresses, configure it; undo all if one of that fails."""
+def add(call: Call, kind: str, data: bytes, *, mac: str = "", given: Result | None = None) -> Result:
+    """Make the link, get its addresses, configure it; undo all if one of that fails.
+
+    Args:
+        call: The call.
+        kind: What the kernel calls such a link.
+        data: The kernel's options of the link.
+        mac: Its MAC address, where it is to have a certain one.
+        given: The addresses that a plugin before has got, where there is no IPAM plugin.
+    """
     master = master_name(call)
     with _place(call) as outside:
-        parent = links.find(master, outside)
-        if parent is None:
-            raise CNIError(INTERNAL, f'failed to lookup master "{master}": Link not found')
+        parent = _master(master, outside)
         mtu = call.number("mtu") or parent.mtu
         if not 0 <= mtu <= parent.mtu:
             raise CNIError(INVALID_CONFIG, f"invalid MTU {mtu}, must be [0, master MTU({parent.mtu})]")
         make(call, kind, data, parent.index, mtu=mtu, mac=mac, outside=outside)
-    answer: Result = {"ips": [], "routes": [], "dns": {}}
+    answer: Result = {"ips": [], "routes": [], "dns": {}, **(given or {})}
+    answer["ips"] = [dict(ip) for ip in answer["ips"]]
     try:
         _configure(call, answer)
     except BaseException as failure:
@@ -93,8 +107,8 @@ def _configure(call: Call, answer: Result) -> None:
         if delegate.ipam_type(call):
             inside.send(links.up(link.index))
             answer.update({key: value for key, value in delegate.ipam_add(call).items() if value})
-            for ip in answer["ips"]:
-                ip["interface"] = 0
+        for ip in answer["ips"]:
+            ip["interface"] = 0
         with netns.entered(call.netns):
             if veth.has_ipv6(answer["ips"]):
                 veth.allow_ipv6(call.ifname)
@@ -114,6 +128,9 @@ def check(call: Call, kind: str) -> links.Link:
     """Raise unless all is as ADD left it. Returns the link."""
     previous = call.require_previous()
     delegate.ipam_check(call)
+    if call.text("master"):
+        with _place(call) as outside:
+            _master(call.text("master"), outside)
     return veth.check_interface(call.netns, call.ifname, previous, kind)
 
 

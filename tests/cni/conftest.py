@@ -103,6 +103,14 @@ class Host:
             netns.unpin(path)
 
 
+def require_kernel(host, *words: str) -> None:
+    """Skip where this kernel can't make such a link (`python -m e2e.vm` boots one that can)."""
+    made = host.run("ip", "link", "add", "mktprobe", *words, check=False)
+    if made.returncode:
+        pytest.skip(f"this kernel has no {' '.join(words)}; run it in the machine of e2e/vm: {made.stderr.strip()}")
+    host.run("ip", "link", "del", "mktprobe")
+
+
 @pytest.fixture
 def host(tmp_path):
     made = Host(tmp_path)

@@ -129,7 +129,7 @@ def test_veth_into_another_namespace_and_back(host, tmp_path):
         assert (peer.mac, peer.mtu, peer.parent) == ("02:00:00:00:00:01", 1400, links.get("mktv0").index)
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         with netns.entered(inner), Netlink() as nl:
-            nl.send(links.move(peer.index, home, "mktback"))
+            nl.send(links.move(peer.index, home, "mktback", alias=""))
         os.close(home)
         assert links.get("mktback").mac == "02:00:00:00:00:01"
     finally:
