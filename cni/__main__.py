@@ -4,31 +4,21 @@ import os
 import sys
 
 from cni import skel
-from cni.errors import CNIError
+from cni.plugins import registry
 
 
 def main(arguments: list[str]) -> int:
     """Be the plugin (or the command line of the library) that the program's name or first argument says."""
-    words = [os.path.basename(arguments[0]), *arguments[1:]]
-    if words[0] in ("__main__.py", "cni", "python", "python3"):
+    words = [os.path.basename(arguments[0]).removesuffix(".py"), *arguments[1:]]
+    if words[0] in ("__main__", "cni", "python", "python3"):
         words = words[1:]
-    if not words or words[0] in ("-h", "--help"):
-        sys.stderr.write("usage: python -m cni PLUGIN | library add|del|check|gc|status|install … | dhcp daemon …\n")
-        return 0 if words else 2
-    if words[0] == "library":
-        from cni.command_line import run
+    if words[:1] == ["library"]:
+        words = words[1:]
+    if len(words) == 1 and words[0] in registry.PLUGINS:
+        return skel.main(words[0])
+    from cni.command_line import run
 
-        return run(words[1:])
-    if words[:2] == ["dhcp", "daemon"]:
-        from cni.plugins.dhcp.daemon import run_command
-
-        return run_command(words[2:])
-    try:
-        kind = skel.kind_of(words[0])
-    except CNIError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return skel.main(kind)
+    return run(words)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ are synchronous and may be made from several threads. `python -m cni.library` is
 from __future__ import annotations
 
 from cni import executable, in_process, result
-from cni.attachment import digest
 from cni.cache import Cache
 from cni.config import Call, check_container_id, check_ifname, parse_args
 from cni.errors import CNIError
@@ -246,8 +245,10 @@ def _cached_network(entry: dict[str, Any]) -> Network | None:
 
 
 def container_id_for(netns_path: str) -> str:
-    """The container id of somebody who has only a namespace's path."""
-    return f"cnitool-{digest(netns_path, length=20)}"
+    """The container id of somebody who has only a namespace's path: that which cnitool has for it."""
+    from hashlib import sha512
+
+    return f"cnitool-{sha512(netns_path.encode()).hexdigest()[:20]}"
 
 
 def arguments(text: str) -> dict[str, str]:

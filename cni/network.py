@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DEFAULT_DIRECTORY = "/etc/cni/net.d"
 _SUFFIXES = (".conf", ".conflist", ".json")
+_FLAGS = {"true": True, "false": False}
 _CAPABILITY_SINCE = "0.3.0"
 
 
@@ -57,7 +58,9 @@ class Network:
 
     @staticmethod
     def _choose_version(document: dict[str, Any]) -> str:
-        offered = [one for one in document.get("cniVersions") or [] if isinstance(one, str)]
+        offered = document.get("cniVersions") or []
+        if not isinstance(offered, list) or not all(isinstance(one, str) for one in offered):
+            raise CNIError(INVALID_CONFIG, "error parsing configuration list: cniVersions is not a list of strings")
         single = document.get("cniVersion")
         if single is not None and not isinstance(single, str):
             raise CNIError(INVALID_CONFIG, "error parsing configuration list: cniVersion is not a string")
@@ -97,10 +100,10 @@ class Network:
             CNIError: if it can't be read or is none.
         """
         document = _read(path)
-        # A list; a single plugin's configuration has a type, and no folder.
-        if isinstance(document, dict) and "type" not in document and not _flag(document, "loadOnlyInlinedPlugins"):
-            document = _with_folder(document, path)
         try:
+            # A list; a single plugin's configuration has a type, and no folder.
+            if isinstance(document, dict) and "type" not in document and not _flag(document, "loadOnlyInlinedPlugins"):
+                document = _with_folder(document, path)
             return cls(document, path)
         except CNIError as error:
             raise CNIError(error.code, f"{path}: {error.msg}", error.details) from error
@@ -149,6 +152,7 @@ def _with_folder(document: dict[str, Any], path: str) -> dict[str, Any]:
 
 def _flag(document: dict[str, Any], key: str) -> bool:
     value = document.get(key)
-    if isinstance(value, str):
-        return value.lower() == "true"
-    return bool(value)
+    found = value if value is None or isinstance(value, bool) else _FLAGS.get(str(value).lower())
+    if found is None and value is not None:
+        raise CNIError(INVALID_CONFIG, f"error parsing configuration list: invalid value {value!r} for {key}")
+    return bool(found)

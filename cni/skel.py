@@ -10,7 +10,6 @@ from cni.config import Call, check_container_id, check_ifname, check_network_nam
 from cni.errors import (
     DECODING_FAILURE,
     INTERNAL,
-    INVALID_CONFIG,
     INVALID_ENVIRONMENT,
     IO_FAILURE,
     CNIError,
@@ -115,15 +114,3 @@ def _print(answer: dict[str, Any]) -> None:
     data = memoryview((text + "\n").encode())
     while data:
         data = data[os.write(1, data) :]
-
-
-def kind_of(program: str) -> str:
-    """The plugin's type that a program name stands for.
-
-    Raises:
-        CNIError: if there is none.
-    """
-    kind = program.rpartition("/")[2].removesuffix(".py")
-    if not in_process.has(kind):
-        raise CNIError(INVALID_CONFIG, f"{kind} is none of our plugins: {', '.join(registry.PLUGINS)}")
-    return kind

@@ -230,7 +230,7 @@ def down(index: int) -> Message:
 def move(index: int, netns: int, name: str, *, alias: str) -> Message:
     """Move a link into the namespace with that descriptor, under another name and alias; it is down there.
 
-    Where that name is taken there, nothing has changed.
+    Make sure that the name is free there: else the kernel may move the link and then fail to rename it.
     """
     what = f"move link to another namespace as {name}"
     return change(index, what, u32(IFLA_NET_NS_FD, netns) + text(IFLA_IFNAME, name) + alias_attribute(alias))

@@ -41,6 +41,13 @@ _MAX_U32 = 0xFFFFFFFF
 _LINK_ETHERNET = 1
 
 
+def _bucket(rate: int, burst: int) -> tuple[int, int, int]:
+    """The kernel's numbers for a rate and a burst in bits: bytes a second, bytes that may wait, ticks of the burst."""
+    rate_bytes, burst_bytes = max(1, rate // 8), max(1, burst // 8)
+    ticks = min(_MAX_U32, burst_bytes * _NANOSECONDS // rate_bytes // _TICK_NANOSECONDS)
+    return rate_bytes, min(_MAX_U32, int(rate_bytes * _LATENCY_SECONDS) + burst_bytes), ticks
+
+
 def token_bucket(index: int, rate: int, burst: int) -> Message:
     """Limit what a link sends.
 
@@ -49,9 +56,7 @@ def token_bucket(index: int, rate: int, burst: int) -> Message:
         rate: Bits a second.
         burst: Bits that may go at once.
     """
-    rate_bytes, burst_bytes = max(1, rate // 8), max(1, burst // 8)
-    ticks = min(_MAX_U32, burst_bytes * _NANOSECONDS // rate_bytes // _TICK_NANOSECONDS)
-    limit = min(_MAX_U32, int(rate_bytes * _LATENCY_SECONDS) + burst_bytes)
+    rate_bytes, limit, ticks = _bucket(rate, burst)
     spec = _RATE.pack(0, _LINK_ETHERNET, 0, 0, 0, min(rate_bytes, _MAX_U32))
     parameters = spec + bytes(_RATE.size) + struct.pack("=III", limit, ticks, 0)
     options = attribute(_TCA_TBF_PARMS, parameters)
@@ -88,20 +93,27 @@ def new_ifb(name: str, mtu: int) -> Message:
 class Qdisc:
     """A queueing discipline of a link."""
 
-    __slots__ = ("index", "kind", "limit", "parent", "rate")
+    __slots__ = ("index", "kind", "limit", "parent", "rate", "ticks")
 
     def __init__(self, body: bytes) -> None:
         _, self.index, _, self.parent, _ = _TC.unpack_from(body)
         found = attributes(body, 20)
         self.kind = found.get(_TCA_KIND, b"").rstrip(b"\0").decode()
-        self.rate = self.limit = 0
+        self.rate = self.limit = self.ticks = 0
         if self.kind == "tbf":
             options = attributes(found.get(_TCA_OPTIONS, b""))
             parameters = options[_TCA_TBF_PARMS]
             self.rate = _RATE.unpack_from(parameters)[5] * 8
-            self.limit = int.from_bytes(parameters[24:28], "little")
+            self.limit, self.ticks = struct.unpack_from("=II", parameters, 2 * _RATE.size)
             if _TCA_TBF_RATE64 in options:
                 self.rate = int.from_bytes(options[_TCA_TBF_RATE64], "little") * 8
+
+    def limits_to(self, rate: int, burst: int) -> bool:
+        """Whether it is a token bucket of this rate and burst (bits), as nearly as other programs round."""
+        rate_bytes, limit, ticks = _bucket(rate, burst)
+        ticks = min(ticks, _MAX_U32 // _TICK_NANOSECONDS)  # the kernel keeps it in nanoseconds
+        near = all(abs(have - asked) <= asked // 100 + 64 for have, asked in ((self.limit, limit), (self.ticks, ticks)))
+        return self.kind == "tbf" and self.rate == rate_bytes * 8 and near
 
 
 def qdiscs(index: int, nl: Netlink) -> list[Qdisc]:

@@ -148,25 +148,25 @@ def check(call: Call) -> None:
     with Netlink() as host:
         outer = _host_end(call, host)
         if limits.ingress_rate:
-            _require_rate(outer, limits.ingress_rate, limits, host)
+            _require(outer, limits.ingress_rate, limits.ingress_burst, limits, host)
         if limits.egress_rate:
             ifb = links.find(ifb_name(call), host)
             if ifb is None:
                 raise CNIError(INTERNAL, f"ifb link {ifb_name(call)} is not there")
-            _require_rate(ifb, limits.egress_rate, limits, host)
+            _require(ifb, limits.egress_rate, limits.egress_burst, limits, host)
             if not any(one.kind == "ingress" for one in tc.qdiscs(outer.index, host)):
                 raise CNIError(INTERNAL, f"traffic of {outer.name} is not redirected")
 
 
-def _require_rate(link: links.Link, rate: int, limits: Limits, host: Netlink) -> None:
+def _require(link: links.Link, rate: int, burst: int, limits: Limits, host: Netlink) -> None:
     if limits.subnets:
         from linux import htb
 
-        have = htb.rates(link.index, host)
+        there = rate // 8 * 8 in htb.rates(link.index, host)
     else:
-        have = [one.rate for one in tc.qdiscs(link.index, host) if one.kind == "tbf"]
-    if rate // 8 * 8 not in have:
-        raise CNIError(INTERNAL, f"{link.name} has no limit of {rate} bits a second")
+        there = any(one.limits_to(rate, burst) for one in tc.qdiscs(link.index, host))
+    if not there:
+        raise CNIError(INTERNAL, f"{link.name} has no limit of {rate} bits a second with bursts of {burst} bits")
 
 
 def gc(call: Call) -> None:

@@ -19,8 +19,6 @@ from linux.netlink import Netlink, attribute, u32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from cni.config import Call
     from cni.result import Result
 
@@ -264,10 +262,8 @@ def check(call: Call) -> None:
         listed = {one["name"]: one for one in previous.get("interfaces") or [] if not one.get("sandbox")}
         veth.check_listed_mac(listed.get(bridge.name), bridge)
         if bool(bridge.flags & links.IFF_PROMISC) != settings.promisc:
-            raise CNIError(
-                INTERNAL,
-                f"Bridge interface {bridge.name} configured Promisc Mode {settings.promisc} doesn't match current state",
-            )
+            words = f"configured Promisc Mode {settings.promisc} doesn't match current state"
+            raise CNIError(INTERNAL, f"Bridge interface {bridge.name} {words}")
         inner = veth.check_interface(call.netns, call.ifname, previous)
         outer = links.by_index(inner.parent, host)
         if outer is None or outer.kind != "veth" or outer.name not in listed or outer.master != bridge.index:

@@ -51,7 +51,9 @@ class Vlans:
         """Let a bridge that is there already tell VLANs apart."""
         if not self or bridge.info.get(_IFLA_BR_VLAN_FILTERING, b"\0")[0]:
             return []
-        return [links.change(bridge.index, "enable VLAN filtering of bridge", links.info("bridge", self.bridge_options))]
+        return [
+            links.change(bridge.index, "enable VLAN filtering of bridge", links.info("bridge", self.bridge_options))
+        ]
 
     def of_port(self, bridge: links.Link, port: int) -> list[Message]:
         """Let a container's port carry them."""

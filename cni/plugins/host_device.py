@@ -22,27 +22,27 @@ if TYPE_CHECKING:
 
 ABOUT = "moves a link of the host into containers"
 _KEYS = ("device", "hwaddr", "kernelpath", "pciBusID")
-_PCI = "/sys/bus/pci/devices"
+_PCI, _AUXILIARY = "/sys/bus/pci/devices", "/sys/bus/auxiliary/devices"
 _USERSPACE_DRIVERS = ("vfio-pci", "uio_pci_generic", "igb_uio")
 
 
-def _selectors(call: Call) -> dict[str, str]:
-    found = {key: call.text(key) for key in _KEYS if call.text(key)}
-    device_id = call.runtime_config.get("deviceID")
-    if device_id:
-        found = {"pciBusID": str(device_id)}
-    if not found:
-        raise CNIError(
-            INVALID_CONFIG,
-            'specify one and only one of "device", "hwaddr", "kernelpath", "pciBusID" or the capability "deviceID"',
-        )
-    return found
+def _selector(call: Call) -> tuple[str, str]:
+    """How the link is named, and its name: of several the first of the keys counts, as in the reference."""
+    named = {key: call.text(key) for key in _KEYS}
+    named["pciBusID"] = str(call.runtime_config.get("deviceID") or "") or named["pciBusID"]
+    for key in _KEYS:
+        if named[key]:
+            return key, named[key]
+    raise CNIError(
+        INVALID_CONFIG,
+        'specify either "device", "hwaddr", "kernelpath" or "pciBusID", or have the capability "deviceID"',
+    )
 
 
 def _uses_userspace_driver(call: Call) -> bool:
     """Whether the device is handled outside the kernel (DPDK): then there is no link to move."""
-    address = _selectors(call).get("pciBusID")
-    if not address:
+    key, address = _selector(call)
+    if key != "pciBusID":
         return False
     try:
         return os.path.basename(os.readlink(f"{_PCI}/{address}/driver")) in _USERSPACE_DRIVERS
@@ -51,11 +51,11 @@ def _uses_userspace_driver(call: Call) -> bool:
 
 
 def _find(call: Call, host: Netlink) -> links.Link:
-    for key, value in _selectors(call).items():
-        link = _BY_KEY[key](value, host)
-        if link is not None:
-            return link
-    raise CNIError(INTERNAL, f"failed to find host device: {_selectors(call)}")
+    key, value = _selector(call)
+    link = _BY_KEY[key](value, host)
+    if link is None:
+        raise CNIError(INTERNAL, f'failed to find host device: {key} "{value}"')
+    return link
 
 
 def _by_mac(value: str, host: Netlink) -> links.Link | None:
@@ -73,8 +73,16 @@ def _by_kernel_path(value: str, host: Netlink) -> links.Link | None:
     return links.find(names[0], host) if names else None
 
 
-def _by_pci_address(value: str, host: Netlink) -> links.Link | None:
-    for directory in (f"{_PCI}/{value}/net", f"{_PCI}/{value}/virtio0/net"):
+def _by_device_address(value: str, host: Netlink) -> links.Link | None:
+    """The link of a device on the PCI or the auxiliary bus (the capability deviceID names either)."""
+    if "/" in value:
+        return None
+    pci = f"{_PCI}/{value}"
+    try:
+        virtio = [f"{pci}/{name}/net" for name in sorted(os.listdir(pci)) if name.startswith("virtio")]
+    except OSError:
+        virtio = []
+    for directory in (f"{pci}/net", *virtio, f"{_AUXILIARY}/{value}/net"):
         try:
             names = sorted(os.listdir(directory))
         except OSError:
@@ -88,7 +96,7 @@ _BY_KEY: dict[str, Callable[[str, Netlink], links.Link | None]] = {
     "device": links.find,
     "hwaddr": _by_mac,
     "kernelpath": _by_kernel_path,
-    "pciBusID": _by_pci_address,
+    "pciBusID": _by_device_address,
 }
 
 
@@ -155,8 +163,10 @@ def _move_back(call: Call) -> None:
             link = links.find(call.ifname, inside)
             if link is None:
                 return
-            inside.send(links.down(link.index))
-            inside.send(links.move(link.index, home, link.alias or call.ifname, alias=""))
+            name = link.alias or call.ifname
+            if links.link_exists(name):
+                raise CNIError(INTERNAL, f'failed to restore "{call.ifname}" to original name "{name}": it is taken')
+            inside.send(links.down(link.index), links.move(link.index, home, name, alias=""))
     finally:
         os.close(home)
 
@@ -177,5 +187,5 @@ def gc(call: Call) -> None:
 
 def status(call: Call) -> None:
     """Raise unless ADD could work."""
-    _selectors(call)
+    _selector(call)
     delegate.ipam_pass(call)

@@ -69,11 +69,12 @@ def delete(call: Call) -> None:
 
 
 def check(call: Call) -> None:
-    """Raise unless the configured addresses are in the result."""
-    have = {ip["address"] for ip in call.require_previous().get("ips") or []}
+    """Raise unless the configured addresses and their gateways are in the result."""
+    have = {ip["address"]: ip.get("gateway") for ip in call.require_previous().get("ips") or []}
     for entry in wanted(call):
-        if entry["address"] not in have:
-            raise CNIError(INTERNAL, f"static: Failed to match addr {entry['address']} on interface {call.ifname}")
+        address, gateway = entry["address"], entry.get("gateway")
+        if address not in have or (gateway and gateway != have[address]):
+            raise CNIError(INTERNAL, f"static: Failed to match addr {address} on interface {call.ifname}")
 
 
 def status(call: Call) -> None:

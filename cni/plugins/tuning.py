@@ -24,7 +24,18 @@ if TYPE_CHECKING:
 ABOUT = "tunes the interface and the network parameters of containers"
 _DATA_DIR = "/run/cni/tuning"
 _ALLOW_LIST = "/etc/cni/tuning/allowlist.conf"
+_ARGUMENTS = ("promisc", "mtu", "allmulti", "txQLen")
 _FLAGS = {"promisc": links.IFF_PROMISC, "allmulti": links.IFF_ALLMULTI}
+
+
+def _asked(call: Call) -> Call:
+    """The call with what `args.cni` and the runtime say in place of what the configuration says."""
+    config, given = dict(call.config), call.cni_args
+    config.update((key, given[key]) for key in _ARGUMENTS if given.get(key) is not None)
+    config["mac"] = given.get("mac") or call.mac() or call.text("mac")
+    if given.get("sysctl"):
+        config["sysctl"] = {**call.mapping("sysctl"), **given["sysctl"]}
+    return call.with_config(config)
 
 
 def _parameters(call: Call) -> dict[str, str]:
@@ -48,6 +59,8 @@ def _parameters(call: Call) -> dict[str, str]:
                 INVALID_CONFIG,
                 f"Sysctl {key} is not allowed. Only the following sysctls are allowed: [{allowed}] ({_ALLOW_LIST})",
             )
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise CNIError(INVALID_CONFIG, f'value of sysctl key "{key}" is not a string')
         found[name] = str(value)
     return found
 
@@ -78,7 +91,7 @@ class Wanted:
     __slots__ = ("allmulti", "mac", "mtu", "promisc", "txqlen")
 
     def __init__(self, call: Call) -> None:
-        self.mac = veth.check_mac(call.mac() or call.text("mac")) or None
+        self.mac = veth.check_mac(call.text("mac")) or None
         self.mtu = call.number("mtu") or None
         self.promisc = True if call.flag("promisc") else None
         self.allmulti = call.flag("allmulti") if call.config.get("allmulti") is not None else None
@@ -96,8 +109,8 @@ def _path(call: Call) -> str:
 
 def add(call: Call) -> Result:
     """Set parameters and properties."""
-    answer = dict(call.require_previous())
-    parameters, wanted = _parameters(call), Wanted(call)
+    answer, asked = dict(call.require_previous()), _asked(call)
+    parameters, wanted = _parameters(asked), Wanted(asked)
     with netns.entered(call.netns):
         inside = Netlink()
         for name, value in parameters.items():
@@ -197,7 +210,8 @@ def _restore(call: Call, old: dict[str, Any]) -> None:
 def check(call: Call) -> None:
     """Raise unless parameters and properties are as asked."""
     call.require_previous()
-    parameters, wanted = _parameters(call), Wanted(call)
+    asked = _asked(call)
+    parameters, wanted = _parameters(asked), Wanted(asked)
     with netns.entered(call.netns):
         inside = Netlink()
         for name, value in parameters.items():
@@ -211,12 +225,12 @@ def check(call: Call) -> None:
         ("MAC address", wanted.mac.lower() if wanted.mac else None, link.mac),
         ("MTU", wanted.mtu, link.mtu),
         ("transmit queue length", wanted.txqlen, link.txqlen),
-        ("promiscuous mode", wanted.promisc, bool(link.flags & links.IFF_PROMISC)),
+        ("promiscuous mode", bool(wanted.promisc), bool(link.flags & links.IFF_PROMISC)),
         ("all-multicast mode", wanted.allmulti, bool(link.flags & links.IFF_ALLMULTI)),
     )
-    for what, asked, have in rows:
-        if asked is not None and asked != have:
-            words = f"configured {what} of {call.ifname} is {asked}, current value is {have}"
+    for what, said, have in rows:
+        if said is not None and said != have:
+            words = f"configured {what} of {call.ifname} is {said}, current value is {have}"
             raise CNIError(INTERNAL, f"Error: Tuning {words}")
 
 

@@ -359,43 +359,6 @@ Library([], {str(tmp_path / "cache")!r}).add(network, "one", sys.argv[1], port_m
 
 
 @pytest.mark.live
-def test_command_line(host, tmp_path, plugin_directory):
-    (tmp_path / "net.d").mkdir()
-    (tmp_path / "net.d" / "1.conflist").write_text(json.dumps(conflist(host.directory).raw))
-    environment = {
-        **os.environ,
-        "NETCONFPATH": str(tmp_path / "net.d"),
-        "CNI_PATH": plugin_directory,
-        "CNI_CACHE_DIR": str(tmp_path / "cache"),
-        "CAP_ARGS": json.dumps({"portMappings": PORTS}),
-    }
-    one = host.container()
-
-    def tool(*words):
-        return subprocess.run(
-            ["nsenter", f"--net={host.path}", sys.executable, "-m", "cni.library", *words],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
-
-    added = tool("add", "mktlist", one)
-    assert added.returncode == 0, added.stderr
-    assert json.loads(added.stdout)["ips"][0]["address"] == "10.88.0.2/24"
-    assert tool("check", "mktlist", one).returncode == 0
-    assert tool("status", "mktlist").returncode == 0
-    assert tool("del", "mktlist", one).returncode == 0
-    assert tool("check", "mktlist", one).returncode == 1
-    assert tool("gc", "mktlist").returncode == 0
-    unknown = tool("add", "nothing", one)
-    assert unknown.returncode == 1
-    assert "no network with the name nothing" in unknown.stderr
-    assert tool("add").returncode == 2
-    assert "NETWORK" in tool("--help").stdout
-
-
-@pytest.mark.live
 @pytest.mark.slow
 def test_killed_at_every_system_call_that_changes_something(host, tmp_path):
     """As strace can do it: SIGKILL at the first, second, third … of these calls, until ADD gets through."""

@@ -1,6 +1,7 @@
 """loopback, static, sample, host-device, tuning, bandwidth and flannel: live, one test per behaviour."""
 
 import json
+import re
 
 import pytest
 
@@ -68,6 +69,8 @@ def test_static(ways):
         assert more["ips"][2] == {"address": "10.11.0.2/24", "gateway": "10.11.0.1"}
         replaced = way.add({**conf, "runtimeConfig": {"ips": ["10.12.0.3/24"]}}, "/n")
         assert [ip["address"] for ip in replaced["ips"]] == ["10.12.0.3/24"]
+        other = {**answer, "ips": [{"address": "10.10.0.1/24", "gateway": "10.10.0.253"}, answer["ips"][1]]}
+        assert "10.10.0.1" in way.fails("CHECK", with_result(conf, other), "/n").msg
         bad = {**conf, "ipam": {"type": "static", "addresses": [{"address": "10.10.0.1"}]}}
         assert "10.10.0.1" in way.fails("ADD", bad, "/n").msg
 
@@ -105,6 +108,34 @@ def test_host_device(ways, host):
         assert host.inside(links.link_exists, name)
         way.fails("ADD", config("host-device"), one)
         way.fails("ADD", config("host-device", device="mktno"), one)
+
+
+def test_host_device_comes_back_when_its_name_is_free_again(ways, host):
+    for way in ways("host-device", reference=False):
+        host.run("ip", "link", "add", "mktd0", "type", "veth", "peer", "name", "mktq0")
+        one, conf = host.container(), config("host-device", device="mktd0")
+        way.add(conf, one)
+        host.run("ip", "link", "add", "mktd0", "type", "bridge")
+        assert "mktd0" in way.fails("DEL", conf, one).msg
+        assert netns.run_in(one, lambda: links.get("eth0")).alias == "mktd0"
+        host.run("ip", "link", "del", "mktd0")
+        way.delete(conf, one)
+        way.delete(conf, one)
+        assert host.inside(links.get, "mktd0").kind == "veth"
+        host.run("ip", "link", "del", "mktd0")
+
+
+def test_host_device_takes_the_first_of_several_names(ways, host):
+    for way in ways("host-device"):
+        host.run("ip", "link", "add", "mktd0", "type", "veth", "peer", "name", "mktq0")
+        one, mac = host.container(), host.inside(links.get, "mktq0").mac
+        way.add(config("host-device", device="mktd0", hwaddr=mac), one)
+        assert host.inside(links.find, "mktd0") is None
+        way.delete(config("host-device", device="mktd0"), one)
+        assert "mktno" in str(way.fails("ADD", config("host-device", device="mktno", hwaddr=mac), one)) or not way.ours
+        missing = config("host-device", runtimeConfig={"deviceID": "0000:ff:1f.7"})
+        assert "0000:ff:1f.7" in str(way.fails("ADD", missing, one))
+        host.run("ip", "link", "del", "mktd0")
 
 
 def connected(way, host, cid="one"):
@@ -149,6 +180,36 @@ def test_tuning(ways, host):
         way.fails("ADD", with_result(config("tuning", sysctl={"kernel.shmmax": "1"}), previous), one)
 
 
+def test_tuning_by_arguments(ways, host):
+    for way in ways("tuning"):
+        cid = f"c-{way.name.replace(' ', '-')}"
+        one, previous = connected(way, host, cid=cid)
+        given = {"mtu": 1300, "promisc": True, "allmulti": True, "mac": "02:00:00:00:00:0d"}
+        given["sysctl"] = {"net.ipv4.conf.eth0.log_martians": "1"}
+        keys = {"sysctl": {"net.ipv4.conf.all.log_martians": "1"}, "dataDir": str(host.directory / "tuned")}
+        conf = config("tuning", mtu=1400, runtimeConfig={"mac": "02:00:00:00:00:0c"}, args={"cni": given}, **keys)
+        answer = way.add(with_result(conf, previous), one, args={"MAC": "02:00:00:00:00:0b", "IgnoreUnknown": "1"})
+        new = netns.run_in(one, lambda: links.get("eth0"))
+        assert (new.mac, new.mtu) == ("02:00:00:00:00:0d", 1300)
+        assert new.flags & links.IFF_PROMISC
+        assert new.flags & links.IFF_ALLMULTI
+        for name in ("all", "eth0"):
+            path = f"net/ipv4/conf/{name}/log_martians"
+            assert netns.run_in(one, lambda path=path: sysctl.read(path)) == "1"
+        way.check(conf, one, answer)
+        plain = {**conf, "args": {}, "mtu": 1300, "runtimeConfig": {"mac": "02:00:00:00:00:0d"}}
+        assert "promisc" in way.fails("CHECK", with_result(plain, answer), one).msg
+        way.delete(conf, one)
+        assert netns.run_in(one, lambda: links.get("eth0")).mtu == 1500
+
+
+def test_tuning_refuses_values_that_are_no_text(ways, host):
+    for way in ways("tuning", reference=False):
+        one, previous = connected(way, host, cid=f"c-{way.name.replace(' ', '-')}")
+        odd = config("tuning", sysctl={"net.ipv4.ip_forward": True})
+        assert way.fails("ADD", with_result(odd, previous), one).code == 7
+
+
 def test_tuning_refuses_a_parameter_named_twice(ways, host):
     for way in ways("tuning", reference=False):
         one, previous = connected(way, host, cid=f"c-{way.name.replace(' ', '-')}")
@@ -176,6 +237,16 @@ def test_bandwidth(ways, host):
 
         assert host.inside(rates, [port, ifb]) == [8_000_000, 16_000_000]
         way.check(conf, one, answer, cid=cid)
+        for device, burst in ((port, "40k"), (ifb, "40k")):
+            listing = host.run("tc", "qdisc", "show", "dev", device).stdout
+            rate = re.search(r"rate (\S+)", listing)[1]
+            words = ("tbf", "rate", rate, "burst", burst, "latency", "25ms")
+            host.run("tc", "qdisc", "change", "dev", device, "root", *words)
+            way.fails("CHECK", with_result(conf, answer), one, cid=cid)
+            before = "100k" if device == port else "200k"
+            host.run(
+                "tc", "qdisc", "change", "dev", device, "root", "tbf", "rate", rate, "burst", before, "latency", "25ms"
+            )
         # What the container sends goes through the ifb link.
         host.run("ping", "-c", "1", "10.88.0.1", path=one, check=False)
         way.delete(conf, one, cid=cid)
