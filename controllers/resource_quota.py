@@ -15,7 +15,7 @@ from apimachinery.controller.runner import Controller
 from apimachinery.objects.metadata import is_deleting, key, namespace
 from apimachinery.objects.pods import is_terminal
 from apimachinery.objects.quantity import format_quantity, parse_quantity
-from apimachinery.objects.quota_usage import in_scope, is_compute, usage
+from apimachinery.objects.quota_usage import counted_resource, in_scope, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,18 +25,6 @@ if TYPE_CHECKING:
     from controllers.context import Context
 
 _EVERY_SECONDS = 300.0
-_CLASS_MARK = ".storageclass.storage.k8s.io/"
-
-
-def counted_resource(name: str) -> str:
-    """The resource (`pods`, `deployments.apps`) whose objects a quota's name counts."""
-    if name.startswith("count/"):
-        return name.removeprefix("count/")
-    if name in ("persistentvolumeclaims", "requests.storage") or _CLASS_MARK in name:
-        return "persistentvolumeclaims"
-    if name.partition(".")[0] == "services":
-        return "services"
-    return "pods" if name == "pods" or is_compute(name) else name
 
 
 def used(quota: Obj, objects: Callable[[str], list[Obj]]) -> dict[str, str]:

@@ -14,6 +14,10 @@ Usage = dict[str, Decimal]
 
 _ONE: Final = Decimal(1)
 _LEGACY_COUNTS: Final = frozenset({"configmaps", "secrets", "resourcequotas", "replicationcontrollers"})
+_STORAGE_CLASS: Final = ".storageclass.storage.k8s.io/"
+_DEVICE_CLASS: Final = ".deviceclass.resource.k8s.io/devices"
+# The most a claim for all devices can be given.
+_MOST_DEVICES: Final = Decimal(32)
 _PLAIN: Final = frozenset({"cpu", "memory", "ephemeral-storage"})
 # What a Pod must state for each container once a quota limits it.
 MUST_SPECIFY: Final = frozenset({"cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"})
@@ -22,6 +26,19 @@ MUST_SPECIFY: Final = frozenset({"cpu", "memory", "requests.cpu", "requests.memo
 def is_compute(resource: str) -> bool:
     """Tell whether a quota resource is summed from Pods' requests or limits."""
     return resource.startswith(("requests.", "limits.", "hugepages-")) or resource in _PLAIN
+
+
+def counted_resource(name: str) -> str:
+    """Return the resource (`pods`, `deployments.apps`) whose objects a quota's resource counts."""
+    if name.startswith("count/"):
+        return name.removeprefix("count/")
+    if name in ("persistentvolumeclaims", "requests.storage") or _STORAGE_CLASS in name:
+        return "persistentvolumeclaims"
+    if name.endswith(_DEVICE_CLASS):
+        return "resourceclaims.resource.k8s.io"
+    if name.partition(".")[0] == "services":
+        return "services"
+    return "pods" if name == "pods" or is_compute(name) else name
 
 
 def _extended(name: str) -> bool:
@@ -67,12 +84,35 @@ def _claim_usage(claim: Obj) -> Usage:
     annotations = (claim.get("metadata") or {}).get("annotations") or {}
     storage_class = annotations.get("volume.beta.kubernetes.io/storage-class") or spec.get("storageClassName")
     if storage_class:
-        out[f"{storage_class}.storageclass.storage.k8s.io/persistentvolumeclaims"] = _ONE
+        out[f"{storage_class}{_STORAGE_CLASS}persistentvolumeclaims"] = _ONE
     if size is not None:
-        amount = parse_quantity(str(size))
+        # What was asked for and could not be had still counts until it is given back (KEP-1790).
+        allocated = ((claim.get("status") or {}).get("allocatedResources") or {}).get("storage", "0")
+        amount = max(parse_quantity(str(size)), parse_quantity(str(allocated)))
         out["requests.storage"] = amount
         if storage_class:
-            out[f"{storage_class}.storageclass.storage.k8s.io/requests.storage"] = amount
+            out[f"{storage_class}{_STORAGE_CLASS}requests.storage"] = amount
+    return out
+
+
+def _devices(request: Obj) -> dict[str, Decimal]:
+    name = request.get("deviceClassName")
+    if not name:
+        return {}
+    count = _MOST_DEVICES if request.get("allocationMode") == "All" else Decimal(request.get("count") or 1)
+    return {f"{name}{_DEVICE_CLASS}": count}
+
+
+def _resource_claim_usage(claim: Obj) -> Usage:
+    out: Usage = {"count/resourceclaims.resource.k8s.io": _ONE}
+    for request in ((claim.get("spec") or {}).get("devices") or {}).get("requests") or ():
+        # Of alternatives one is taken; the most any of them takes counts.
+        wanted: Usage = {}
+        for one in [request.get("exactly") or {}, *(request.get("firstAvailable") or ())]:
+            for name, count in _devices(one).items():
+                wanted[name] = max(wanted.get(name, count), count)
+        for name, count in wanted.items():
+            out[name] = out.get(name, Decimal(0)) + count
     return out
 
 
@@ -80,6 +120,7 @@ _EVALUATORS: Final[dict[str, Callable[[Obj], Usage]]] = {
     "pods": _pod_usage,
     "services": _service_usage,
     "persistentvolumeclaims": _claim_usage,
+    "resourceclaims.resource.k8s.io": _resource_claim_usage,
 }
 
 
@@ -120,9 +161,11 @@ def _priority_class(selector: Obj, obj: Obj) -> bool:
 
 
 def _attributes_class(selector: Obj, obj: Obj) -> bool:
+    status = obj.get("status") or {}
     names = {
         (obj.get("spec") or {}).get("volumeAttributesClassName"),
-        (obj.get("status") or {}).get("currentVolumeAttributesClassName"),
+        status.get("currentVolumeAttributesClassName"),
+        (status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName"),
     } - {None, ""}
     return any(_values_match(selector, str(name)) for name in names or {""})
 
@@ -154,26 +197,22 @@ def selectors(quota: Obj) -> list[Obj]:
     return out + list((spec.get("scopeSelector") or {}).get("matchExpressions") or ())
 
 
+def scope_matches(selector: Obj, group_resource: str, obj: Obj) -> bool:
+    """Tell whether one scope selector is for an object; scopes are for Pods, one is for claims."""
+    scope = selector.get("scopeName", "")
+    if group_resource == "persistentvolumeclaims":
+        return scope == "VolumeAttributesClass" and _attributes_class(selector, obj)
+    if group_resource != "pods":
+        return False
+    if scope == "PriorityClass":
+        return _priority_class(selector, obj)
+    rule = _POD_SCOPES.get(scope)
+    return rule is not None and rule(obj) is not (selector.get("operator") == "DoesNotExist")
+
+
 def in_scope(quota: Obj, group_resource: str, obj: Obj) -> bool:
     """Tell whether a quota looks at an object at all."""
-    for selector in selectors(quota):
-        scope = selector.get("scopeName", "")
-        if group_resource == "persistentvolumeclaims" and scope == "VolumeAttributesClass":
-            if not _attributes_class(selector, obj):
-                return False
-            continue
-        if group_resource != "pods":
-            return False
-        if scope == "PriorityClass":
-            if not _priority_class(selector, obj):
-                return False
-            continue
-        rule = _POD_SCOPES.get(scope)
-        if rule is None:
-            return False
-        if rule(obj) is (selector.get("operator") == "DoesNotExist"):
-            return False
-    return True
+    return all(scope_matches(selector, group_resource, obj) for selector in selectors(quota))
 
 
 def unspecified(hard: Obj, pod: Obj) -> str:
@@ -198,14 +237,13 @@ def unspecified(hard: Obj, pod: Obj) -> str:
 
 def written_like(group_resource: str, obj: Obj, resource: str) -> str:
     """Return a quantity of the object as written, so that sums keep its form."""
-    name = resource.removeprefix("requests.").removeprefix("limits.")
-    part = "limits" if resource.startswith("limits.") else "requests"
+    plain = resource.rpartition(_STORAGE_CLASS)[2]
+    name = plain.removeprefix("requests.").removeprefix("limits.")
+    part = "limits" if plain.startswith("limits.") else "requests"
     spec: Any = obj.get("spec") or {}
     holders = [spec] if group_resource == "persistentvolumeclaims" else spec.get("containers") or ()
     for holder in holders:
-        value = ((holder.get("resources") or {}).get(part) or {}).get(
-            name.rpartition("/")[2] if "storage" in name else name
-        )
+        value = ((holder.get("resources") or {}).get(part) or {}).get(name)
         if value is not None:
             return str(value)
     return ""

@@ -8,6 +8,7 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,10 @@ class Api:
         self.json("POST", f"/api/v1/namespaces/{name}/serviceaccounts", account)
         return f"/api/v1/namespaces/{name}"
 
+    def add_debug_container(self, pod_path: str, container: dict[str, Any]) -> tuple[int, Any]:
+        body = {"spec": {"ephemeralContainers": [container]}}
+        return self.json("PATCH", f"{pod_path}/ephemeralcontainers", body, "application/strategic-merge-patch+json")
+
     def watch(self, path: str) -> Watch:
         return Watch(self, path)
 
@@ -82,15 +87,18 @@ class Watch:
         self._connection.close()
 
 
+def running(pair: Pair) -> Iterator[Pair]:
+    try:
+        pair.start()
+        pair.wait_ready()
+        yield pair
+    finally:
+        pair.stop()
+
+
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory):
-    made = Pair(tmp_path_factory.mktemp("apiserver"), "--etcd-compaction-interval=0")
-    try:
-        made.start()
-        made.wait_ready()
-        yield made
-    finally:
-        made.stop()
+    yield from running(Pair(tmp_path_factory.mktemp("apiserver"), "--etcd-compaction-interval=0"))
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +127,20 @@ _ADMISSION = {
                 },
             },
         },
+        {
+            "name": "ResourceQuota",
+            "configuration": {
+                "apiVersion": "apiserver.config.k8s.io/v1",
+                "kind": "ResourceQuotaConfiguration",
+                "limitedResources": [
+                    {
+                        "resource": "pods",
+                        "matchScopes": [{"scopeName": "PriorityClass", "operator": "In", "values": ["premium"]}],
+                    },
+                    {"resource": "persistentvolumeclaims", "matchContains": ["gold.storageclass.storage.k8s.io/"]},
+                ],
+            },
+        },
     ],
 }
 
@@ -129,19 +151,13 @@ def guarded(tmp_path_factory: pytest.TempPathFactory):
     directory = tmp_path_factory.mktemp("guarded")
     (directory / "tokens.csv").write_text(_TOKENS)
     (directory / "admission.json").write_text(json.dumps(_ADMISSION))
-    made = Pair(
-        directory,
+    flags = (
         "--enable-admission-plugins=NodeRestriction",
         "--enable-bootstrap-token-auth=true",
         f"--token-auth-file={directory}/tokens.csv",
         f"--admission-control-config-file={directory}/admission.json",
     )
-    try:
-        made.start()
-        made.wait_ready()
-        yield made
-    finally:
-        made.stop()
+    yield from running(Pair(directory, *flags))
 
 
 _COUNTER = iter(range(1, 10**6))
@@ -171,3 +187,15 @@ def until(check, seconds: float = 10.0):
         assert time.monotonic() < end, "not in time"
         time.sleep(0.05)
     return found
+
+
+def sized(name: str, requests: Any = None, limits: Any = None, **spec: Any) -> dict[str, Any]:
+    made = pod(name)
+    made["spec"]["containers"][0]["resources"] = {"requests": requests or {}, "limits": limits or {}}
+    made["spec"].update(spec)
+    return made
+
+
+def claim(name: str, storage: str, **spec: Any) -> dict[str, Any]:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage}}, **spec}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}

@@ -163,10 +163,12 @@ async def test_quota_scopes_and_counts(cluster):
         await admit(cluster, attributes({"metadata": {"name": "d"}}, "configmaps"))
 
 
-async def test_quota_without_status_is_unknown(cluster):
-    bare = quota({"pods": "5"})
+async def test_a_quota_holds_from_when_its_status_is_known(cluster):
+    bare = quota({"pods": "0"})
     bare["status"] = {}
     cluster.put("resourcequotas", bare)
+    await admit(cluster, attributes(pod()))
+    cluster.put("resourcequotas", bare | {"status": {"hard": {"pods": "0"}}})
     with pytest.raises(Forbidden, match="status unknown for quota: q, resources: pods"):
         await admit(cluster, attributes(pod()))
 

@@ -1,25 +1,13 @@
 import pytest
 
 from apiserver.admission.limit_ranger import problems
-from tests.apiserver.conftest import pod
+from tests.apiserver.conftest import claim, pod, sized
 
 live = pytest.mark.live
 
 
 def limit_range(*limits, name="limits"):
     return {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": name}, "spec": {"limits": list(limits)}}
-
-
-def sized(name, requests=None, limits=None, **spec):
-    made = pod(name)
-    made["spec"]["containers"][0]["resources"] = {"requests": requests or {}, "limits": limits or {}}
-    made["spec"].update(spec)
-    return made
-
-
-def claim(name, storage):
-    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage}}}
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
 
 
 def refusal(api, path, obj):

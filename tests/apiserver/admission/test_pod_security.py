@@ -58,8 +58,8 @@ def test_pods_that_break_a_new_level_are_told_and_may_still_be_labelled(api, ns)
     assert label(api, ns, enforce="privileged")[1] == []
     assert label(api, ns, enforce="baseline")[1]
     assert api.json("PATCH", f"{ns}/pods/a", {"metadata": {"labels": {"x": "y"}}}, MERGE)[0] == 200
-    tolerations = on_host("a")["spec"] | {"tolerations": [{"operator": "Exists"}]}
-    assert api.json("PATCH", f"{ns}/pods/a", {"spec": {"tolerations": tolerations["tolerations"]}}, MERGE)[0] == 200
+    more = [{"op": "add", "path": "/spec/tolerations/-", "value": {"operator": "Exists"}}]
+    assert api.json("PATCH", f"{ns}/pods/a", more, "application/json-patch+json")[0] == 200
     image = {"spec": {"containers": [{"name": "c", "image": "other"}]}}
     status, answer = api.json("PATCH", f"{ns}/pods/a", image, "application/strategic-merge-patch+json")
     assert status == 403, answer
@@ -78,12 +78,7 @@ def test_debug_containers_are_judged(api, ns):
     assert post(api, f"{ns}/pods", pod("p"))[0] == 201
     label(api, ns, enforce="baseline")
     debug = {"name": "d", "image": "x", "securityContext": {"privileged": True}}
-    status, answer = api.json(
-        "PATCH",
-        f"{ns}/pods/p/ephemeralcontainers",
-        {"spec": {"ephemeralContainers": [debug]}},
-        "application/strategic-merge-patch+json",
-    )
+    status, answer = api.add_debug_container(f"{ns}/pods/p", debug)
     assert status == 403
     assert 'privileged (container "d" must not set securityContext.privileged=true)' in answer["message"]
 

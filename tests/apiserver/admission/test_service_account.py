@@ -80,12 +80,7 @@ def test_an_account_may_limit_the_secrets_of_its_pods(api, ns):
     del made["spec"]["imagePullSecrets"]
     assert api.json("POST", f"{ns}/pods", made)[0] == 201
     debug = {"name": "d", "image": "x", "env": [SECRET_ENV]}
-    status, answer = api.json(
-        "PATCH",
-        f"{ns}/pods/p/ephemeralcontainers",
-        {"spec": {"ephemeralContainers": [debug]}},
-        "application/strategic-merge-patch+json",
-    )
+    status, answer = api.add_debug_container(f"{ns}/pods/p", debug)
     assert status == 403
     assert "ephemeral container d with envVar E" in answer["message"]
     made["spec"]["serviceAccountName"] = "gone"
