@@ -60,8 +60,8 @@ class PodControl:
         self._recorder.event(owner, "Normal", "SuccessfulCreate", f"Created pod: {name(made)}")
         return made
 
-    async def delete(self, owner: Obj, pod: Obj) -> None:
-        """Delete a pod; one that has gone already is fine.
+    async def delete(self, owner: Obj, pod: Obj) -> bool:
+        """Delete a pod; tells whether it was there (what has gone already will not be seen to go).
 
         Raises:
             APIError: after a FailedDelete event was recorded.
@@ -69,8 +69,9 @@ class PodControl:
         try:
             await self._client.delete("pods", name(pod), namespace(pod))
         except errors.NotFound:
-            return
+            return False
         except errors.APIError as error:
             self._recorder.event(owner, "Warning", "FailedDelete", f"Error deleting: {error.message}")
             raise
         self._recorder.event(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {name(pod)}")
+        return True

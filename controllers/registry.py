@@ -27,6 +27,7 @@ from controllers.certificates import cleaner as certificate_cleaner
 from controllers.certificates import signing as certificate_signing
 from controllers.context import Context
 from controllers.cron_job import controller as cron_job
+from controllers.daemon_set import controller as daemon_set
 from controllers.deployment import controller as deployment
 from controllers.garbage_collector import controller as garbage_collector
 from controllers.job import controller as job
@@ -64,6 +65,7 @@ CONTROLLERS: tuple[Row, ...] = (
     Row("replicationcontroller-controller", replica_set.new_replication),
     Row("deployment-controller", deployment.new),
     Row("statefulset-controller", stateful_set.new),
+    Row("daemonset-controller", daemon_set.new),
     Row("job-controller", job.new),
     Row("cronjob-controller", cron_job.new),
     Row("garbage-collector-controller", garbage_collector.new),

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from apimachinery import errors
-from apimachinery.client.informer import Event
 from apimachinery.client.rest import Client
 from apimachinery.controller.expectations import Expectations
 from apimachinery.controller.runner import Controller
 from apimachinery.objects import selectors
 from apimachinery.objects.conditions import get_condition, set_condition
-from apimachinery.objects.metadata import Obj, is_deleting, labels, metadata, name, namespace, uid
+from apimachinery.objects.metadata import Obj, is_deleting, labels, metadata, namespace, uid
 from apimachinery.objects.owner_references import controller_of
 from apimachinery.objects.pods import is_active, is_ready
 from apimachinery.objects.times import now as now_text
@@ -23,6 +22,7 @@ from controllers.adoption import claim
 from controllers.context import Context
 from controllers.pod_availability import seconds_until_available
 from controllers.pod_control import PodControl
+from controllers.workload_pods import follow_pods, selecting
 
 _BURST = 500
 _PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}
@@ -85,33 +85,14 @@ class ReplicaSets:
         self._pod_control = PodControl(context.client, context.recorder(component))
         self.controller = Controller(component, self._reconcile, workers=5)
         self.controller.watch(self._sets)
-        self._pods.add_handler(self._pod_changed)
-        self.controller.follow(self._pods)
+        adopters = selecting(self._sets, self._selector)
+        follow_pods(self.controller, self._pods, resource.kind, self._expectations, adopters)
 
     def _selector(self, obj: Obj) -> selectors.Selector:
         selector = obj["spec"].get("selector")
         if self._resource.group:
             return selectors.from_label_selector(selector)
         return selectors.from_map(selector or (metadata(template_of(obj)).get("labels")))
-
-    def _pod_changed(self, event: Event) -> None:
-        for pod in (event.new, event.old):
-            if pod is None:
-                continue
-            reference = controller_of(pod)
-            if reference is not None:
-                if reference.get("kind") != self._resource.kind:
-                    continue
-                key = f"{namespace(pod)}/{reference['name']}"
-                if event.type == "ADDED":
-                    self._expectations.created(key)
-                elif event.type == "DELETED" or is_deleting(pod):
-                    self._expectations.deleted(key, uid(pod))
-                self.controller.queue.add(key)
-            elif event.type != "DELETED":
-                for one in self._sets.store.list(namespace(pod)):
-                    if self._selector(one).matches(labels(pod)):
-                        self.controller.queue.add(f"{namespace(one)}/{name(one)}")
 
     async def _reconcile(self, key: str) -> None:
         live = self._sets.store.get_key(key)
@@ -152,7 +133,7 @@ class ReplicaSets:
                 *(self._pod_control.delete(live, pod) for pod in victims), return_exceptions=True
             )
             for pod, result in zip(victims, results, strict=True):
-                if isinstance(result, BaseException):
+                if result is not True:
                     self._expectations.deleted(key, uid(pod))
             _raise_first(results)
 

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Iterable
 
 from apimachinery import errors
-from apimachinery.client.informer import Event
 from apimachinery.controller.expectations import Expectations
 from apimachinery.controller.reconciler import Result
 from apimachinery.controller.runner import Controller
@@ -27,6 +26,7 @@ from controllers.job.pods import completion_index, is_tracked
 from controllers.job.tally import Tally, only_failed, take
 from controllers.job.tracking import Tracking
 from controllers.pod_control import PodControl
+from controllers.workload_pods import follow_pods, selecting
 
 _COMPONENT = "job-controller"
 _OURS = ("", "kubernetes.io/job-controller")
@@ -53,24 +53,14 @@ class Jobs:
         self._tracking = Tracking(context.client)
         self.controller = Controller(_COMPONENT, self._reconcile, workers=5)
         self.controller.watch(self._jobs)
-        self._pods.add_handler(self._pod_changed)
-        self.controller.follow(self._pods)
+        self._pods.add_handler(self._tracking.observe)
+        follow_pods(self.controller, self._pods, "Job", self._expectations, self._interested)
 
-    def _pod_changed(self, event: Event) -> None:
-        self._tracking.observe(event)
-        for pod in (event.new, event.old):
-            if pod is None:
-                continue
-            reference = controller_of(pod)
-            if reference is not None and reference.get("kind") == "Job":
-                key = f"{namespace(pod)}/{reference['name']}"
-                if event.type == "ADDED":
-                    self._expectations.created(key)
-                elif event.type == "DELETED" or is_deleting(pod):
-                    self._expectations.deleted(key, uid(pod))
-                self.controller.queue.add(key)
-            elif reference is None and (is_tracked(pod) or labels(pod).get(_JOB_NAME)):
-                self.controller.queue.add(f"{namespace(pod)}/{labels(pod).get(_JOB_NAME, '')}")
+    def _interested(self, orphan: Obj) -> set[str]:
+        """Jobs that may adopt a pod, and the one that it was of: its finalizer has to go."""
+        found = set(selecting(self._jobs)(orphan))
+        job = labels(orphan).get(_JOB_NAME)
+        return {*found, f"{namespace(orphan)}/{job}"} if job else found
 
     async def _reconcile(self, key: str) -> Result | None:
         live = self._jobs.store.get_key(key)
@@ -236,8 +226,10 @@ class Jobs:
         self._expectations.expect_deletions(key, {uid(pod) for pod in pods})
         results = await asyncio.gather(*(self._pod_control.delete(job, pod) for pod in pods), return_exceptions=True)
         for pod, result in zip(pods, results, strict=True):
-            if isinstance(result, BaseException):
+            if result is not True:
                 self._expectations.deleted(key, uid(pod))
+        for result in results:
+            if isinstance(result, BaseException):
                 raise result
 
     # -- the status

@@ -13,8 +13,7 @@ from apimachinery.controller.expectations import Expectations
 from apimachinery.controller.reconciler import Result
 from apimachinery.controller.runner import Controller
 from apimachinery.objects import selectors
-from apimachinery.objects.metadata import Obj, is_deleting, labels, name, namespace, uid
-from apimachinery.objects.owner_references import controller_of
+from apimachinery.objects.metadata import Obj, is_deleting, name, namespace, uid
 from apimachinery.resources import lookup
 from controllers.adoption import claim
 from controllers.context import Context
@@ -23,6 +22,7 @@ from controllers.stateful_set import status as stateful_status
 from controllers.stateful_set.identity import is_member, new_pod, ordinal, ordinals, revision_of
 from controllers.stateful_set.pods import StatefulPods
 from controllers.stateful_set.update import Create, Plan, Step, next_look
+from controllers.workload_pods import follow_pods, selecting
 
 _COMPONENT = "statefulset-controller"
 _BURST = 500
@@ -50,27 +50,10 @@ class StatefulSets:
         self._expectations = Expectations(context.clock)
         self.controller = Controller(_COMPONENT, self._reconcile, workers=5)
         self.controller.watch(self._sets)
-        self._pods.add_handler(self._pod_changed)
+        follow_pods(self.controller, self._pods, self._resource.kind, self._expectations, selecting(self._sets))
         self._claims.add_handler(self._claim_changed)
-        for informer in (self._pods, self._claims, self._revisions):
+        for informer in (self._claims, self._revisions):
             self.controller.follow(informer)
-
-    def _pod_changed(self, event: Event) -> None:
-        for pod in (event.new, event.old):
-            if pod is None:
-                continue
-            reference = controller_of(pod)
-            if reference is not None and reference.get("kind") == self._resource.kind:
-                key = f"{namespace(pod)}/{reference['name']}"
-                if event.type == "ADDED":
-                    self._expectations.created(key)
-                elif event.type == "DELETED" or is_deleting(pod):
-                    self._expectations.deleted(key, uid(pod))
-                self.controller.queue.add(key)
-            elif reference is None and event.type != "DELETED":
-                for one in self._sets.store.list(namespace(pod)):
-                    if selectors.from_label_selector(one["spec"].get("selector")).matches(labels(pod)):
-                        self.controller.queue.add(f"{namespace(one)}/{name(one)}")
 
     def _claim_changed(self, event: Event) -> None:
         # A pod may wait for an old claim of its to go.
