@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import Resource
 from apiserver.admission.chain import AdmissionAttributes, Chain
 from apiserver.authorization.registry import AuthorizationAttributes, forbidden
 from apiserver.endpoints.exchange import Exchange
 from apiserver.registry.strategy import Call, Strategy
+
+
+class View(Protocol):
+    """How plugins see an object that is written through a subresource with a kind of its own (Scale)."""
+
+    kind: tuple[str, str, str]
+
+    def show(self, obj: Obj) -> Obj:
+        """Return the object as they see it."""
+
+    def take(self, obj: Obj, shown: Obj) -> None:
+        """Write what they have changed into the object."""
 
 
 class RequestAdmission:
@@ -22,6 +36,7 @@ class RequestAdmission:
         *,
         delete: bool = False,
         options: Obj | None = None,
+        view: View | None = None,
     ) -> None:
         self._chain: Chain = exchange.services.chain
         self._exchange = exchange
@@ -30,10 +45,14 @@ class RequestAdmission:
         self._call = call
         self._delete = delete
         self._options = options
+        self._view = view
 
     def _attributes(self, obj: Obj | None, old: Obj | None, *, create: bool) -> AdmissionAttributes:
         call = self._call
         operation = "DELETE" if self._delete else "CREATE" if create else "UPDATE"
+        view = self._view
+        if view is not None:
+            obj, old = (view.show(one) if one is not None else None for one in (obj, old))
         return AdmissionAttributes(
             operation=operation,
             resource=self._resource,
@@ -47,6 +66,7 @@ class RequestAdmission:
             options=self._options,
             warnings=self._exchange.warnings,
             audit=self._exchange.annotations,
+            kind=view.kind if view is not None else None,
         )
 
     def _may_create(self) -> None:
@@ -74,6 +94,10 @@ class RequestAdmission:
         attributes = self._attributes(obj, old, create=create)
         await self._chain.mutate(attributes)
         changed = attributes.object
+        if self._view is not None:
+            if obj is not None and changed is not None:
+                self._view.take(obj, changed)
+            return obj
         if attributes.reconsider and changed is not None:
             changed = self._strategy.decode(changed)
             self._strategy.apply_defaults(changed)

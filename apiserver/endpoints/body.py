@@ -187,7 +187,7 @@ def check_write_options(exchange: Exchange, kind: str) -> None:
     errors = []
     dry_run = query.get("dryRun", [])
     if any(value != "All" for value in dry_run):
-        errors.append(not_supported(FieldPath("dryRun"), dry_run[0], ("All",)))
+        errors.append(not_supported(FieldPath("dryRun"), dry_run, ("All",)))
     mode = exchange.info.first("fieldValidation")
     if mode not in ("", "Ignore", "Warn", "Strict"):
         errors.append(not_supported(FieldPath("fieldValidation"), mode, ("", "Ignore", "Strict", "Warn")))

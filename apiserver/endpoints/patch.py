@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from apimachinery.errors import APIError, BadRequest, Invalid, UnsupportedMediaType
+from apimachinery.errors import APIError, BadRequest, Conflict, Invalid, UnsupportedMediaType
 from apimachinery.objects.field_path import FieldPath, forbidden, invalid, required
 from apimachinery.objects.metadata import Obj
 from apimachinery.patches import json_patch, merge_patch, strategic_merge
@@ -128,10 +128,18 @@ def _change(exchange: Exchange, store: Store, given: Patch, subresource: str) ->
             raise _misfit(result, error) from error
 
     async def change_by_apply(current: Obj | None) -> Obj:
-        applied = as_object(given.value, resource)
+        told = given.value.get("apiVersion")
+        if told != resource.api_version:
+            versions = f"Specified patch version: {told or ''}, expected: {resource.api_version}"
+            raise BadRequest(f"Incorrect version specified in apply patch. {versions}")
+        applied = as_object(given.value, resource, named=True)
         take_namespace(exchange, resource, applied)
+        if applied["metadata"].get("name") is None:
+            applied["metadata"]["name"] = exchange.info.name
         check_name(exchange, applied)
-        applied["metadata"].setdefault("name", exchange.info.name)
+        if current is None and (uid := applied["metadata"].get("uid")):
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise Conflict.of(resource, exchange.info.name, why)
         if applied["metadata"].get("managedFields"):
             raise BadRequest("metadata.managedFields must be nil")
         if field_validation(exchange) != "Ignore":

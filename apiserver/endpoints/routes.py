@@ -15,6 +15,7 @@ from apiserver.endpoints.exchange import Exchange
 from apiserver.endpoints.get import get
 from apiserver.endpoints.list import list_objects
 from apiserver.endpoints.patch import patch
+from apiserver.endpoints.scale import scale
 from apiserver.endpoints.update import update
 from apiserver.endpoints.watch import watch
 from apiserver.registry.store import Store
@@ -90,7 +91,7 @@ async def _subresource(exchange: Exchange, store: Store) -> web.StreamResponse:
     if info.rest:
         raise NotFound.path()
     if name == "scale":
-        return await subresources.scale(exchange, store)
+        return await scale(exchange, store)
     handlers = exchange.services.parts["virtual"]
     handler = handlers.get((store.resource.group_resource, name))
     if handler is not None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from apimachinery.errors import BadRequest
-from apimachinery.objects.selectors import parse_field_selector, parse_label_selector
+from apimachinery.objects.label_selector_grammar import parse_label_selector
+from apimachinery.objects.selectors import parse_field_selector
 from apiserver.filters.request_info import RequestInfo
 from apiserver.registry.store import Store
+from apiserver.registry.strategy import METADATA_FIELDS
 from apiserver.storage.cache.subscriber import Matcher, Selection
 
 
@@ -20,7 +22,7 @@ def selection(info: RequestInfo, store: Store) -> Selection:
         try:
             label_matcher = parse_label_selector(labels)
         except ValueError as error:
-            raise BadRequest(f"unable to parse requirement: {error}") from error
+            raise BadRequest(str(error)) from error
     field_matcher, name = _fields(fields, store) if fields.strip() else (None, "")
     if info.name and info.verb == "watch":
         if name and name != info.name:
@@ -42,6 +44,13 @@ def _fields(text: str, store: Store) -> tuple[Matcher | None, str]:
         raise BadRequest(str(error)) from error
     for requirement in parsed.requirements:
         if requirement.field not in store.strategy.field_names:
-            raise BadRequest(f"field label not supported: {requirement.field}")
+            raise BadRequest(_unknown(requirement.field, store))
     name = parsed.required("metadata.name") or ""
     return (None if name and len(parsed.requirements) == 1 else parsed), name
+
+
+def _unknown(field: str, store: Store) -> str:
+    """Say that a field can't be selected by; upstream words it differently where a kind has no fields of its own."""
+    if store.strategy.named_items or store.strategy.field_names != METADATA_FIELDS:
+        return f"field label not supported: {field}"
+    return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'

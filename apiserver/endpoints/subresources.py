@@ -1,4 +1,4 @@
-"""Subresources that answer with something else than the object: scale, binding, eviction, token."""
+"""Subresources that answer with something else than the object: binding, eviction, token."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from apimachinery.errors import BadRequest, Invalid, MethodNotAllowed, NotFound
-from apimachinery.objects.field_path import FieldPath, invalid
+from apimachinery.errors import BadRequest, MethodNotAllowed
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import Resource
 from apimachinery.schema.decode import decode as decode_kind
@@ -19,8 +18,6 @@ from apiserver.endpoints.admit import RequestAdmission
 from apiserver.endpoints.body import as_object, check_write_options, decode, read_body
 from apiserver.endpoints.exchange import Exchange
 from apiserver.endpoints.negotiation import body_media
-from apiserver.endpoints.patch import patched, read_patch
-from apiserver.registry.autoscaling.scale import ScalePaths, apply_scale, paths_of, to_scale
 from apiserver.registry.core.pod_binding import bind
 from apiserver.registry.core.pod_eviction import evict
 from apiserver.registry.store import Store
@@ -28,7 +25,8 @@ from apiserver.registry.store import Store
 _SCALE = "autoscaling/v1"
 
 
-async def _read(exchange: Exchange, resource: Resource, kind: str, api_version: str) -> Obj:
+async def read_kind(exchange: Exchange, resource: Resource, kind: str, api_version: str) -> Obj:
+    """Return the object of a subresource's own kind in the body; `BadRequest`."""
     check_write_options(exchange, "CreateOptions")
     raw = await read_body(exchange)
     value = decode(raw, body_media(exchange.request.headers.get("Content-Type", "")))
@@ -76,7 +74,7 @@ async def binding(exchange: Exchange, store: Store) -> web.StreamResponse:
     """POST pods/NAME/binding, or bindings."""
     if exchange.info.verb != "create":
         raise MethodNotAllowed.of(store.resource, exchange.info.verb)
-    obj = await _read(exchange, store.resource, "Binding", "v1")
+    obj = await read_kind(exchange, store.resource, "Binding", "v1")
     if not exchange.info.name:
         exchange.info.name, exchange.info.subresource = obj["metadata"].get("name", ""), "binding"
     await _admit(exchange, store.resource, obj, ("", "v1", "Binding"))
@@ -88,7 +86,7 @@ async def eviction(exchange: Exchange, store: Store) -> web.StreamResponse:
     """POST pods/NAME/eviction."""
     if exchange.info.verb != "create":
         raise MethodNotAllowed.of(store.resource, exchange.info.verb)
-    obj = await _read(exchange, store.resource, "Eviction", "policy/v1")
+    obj = await read_kind(exchange, store.resource, "Eviction", "policy/v1")
     await _admit(exchange, store.resource, obj, ("policy", "v1", "Eviction"))
     call = exchange.call(store.resource)
     options = obj.get("deleteOptions") or {}
@@ -98,86 +96,13 @@ async def eviction(exchange: Exchange, store: Store) -> web.StreamResponse:
     return _success(exchange)
 
 
-# -- scale -----------------------------------------------------------------------------------------------------------
-
-
-def _replicas(scale: Any, name: str) -> int:
-    spec = scale.get("spec")
-    if spec is not None and not isinstance(spec, dict):
-        raise BadRequest('Scale in version "v1" cannot be handled as a Scale: spec must be an object')
-    replicas = (spec or {}).get("replicas")
-    if replicas is None:
-        replicas = 0
-    if type(replicas) is not int:
-        raise BadRequest(
-            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal '
-            "into Go struct field ScaleSpec.spec.replicas of type int32"
-        )
-    if replicas < 0:
-        path = FieldPath("spec").child("replicas")
-        errors = [invalid(path, replicas, "must be greater than or equal to 0")]
-        raise Invalid.of("Scale", "autoscaling", name, errors)
-    return replicas
-
-
-async def scale(exchange: Exchange, store: Store) -> web.StreamResponse:
-    """GET, PUT and PATCH of scale."""
-    paths = paths_of(store.resource, store.strategy.scale)
-    if paths is None:
-        raise NotFound.path()
-    info = exchange.info
-    if info.verb == "get":
-        obj = await store.read(await store.find(info.namespace, info.name))
-        return transform.plain(exchange, orjson.dumps(to_scale(obj, paths)) + b"\n")
-    if info.verb not in ("update", "patch"):
-        raise MethodNotAllowed.of(store.resource, info.verb)
-    wanted: Obj | None = None
-    given = None
-    if info.verb == "update":
-        wanted = await _read(exchange, store.resource, "Scale", _SCALE)
-    else:
-        given = await read_patch(exchange, strategic=True)
-    call = exchange.call(store.resource)
-
-    async def change(current: Obj | None) -> Obj:
-        assert current is not None
-        before = to_scale(current, paths)
-        if wanted is not None:
-            after = wanted
-        elif given is not None and given.is_apply:
-            after = {**before, "spec": given.value.get("spec")}
-        else:
-            assert given is not None
-            after = as_object(
-                patched(before, given, schema_for(_SCALE, "Scale")), store.resource, kind="Scale", api_version=_SCALE
-            )
-        return _scaled(paths, current, after, info.name)
-
-    admit = RequestAdmission(exchange, store.resource, store.strategy, call)
-    outcome = await store.update(call, change, admit)
-    return transform.plain(exchange, orjson.dumps(to_scale(orjson.loads(outcome.body), paths)) + b"\n")
-
-
-def _scaled(paths: ScalePaths, current: Obj, after: Obj, name: str) -> Obj:
-    apply_scale(current, _replicas(after, name), paths)
-    version = after["metadata"].get("resourceVersion")
-    if version:
-        current["metadata"]["resourceVersion"] = version
-    else:
-        current["metadata"].pop("resourceVersion", None)
-    uid = after["metadata"].get("uid")
-    if uid:
-        current["metadata"]["uid"] = uid
-    return current
-
-
 async def virtual(
     exchange: Exchange, handler: Any, resource: Resource, kind: str, api_version: str
 ) -> web.StreamResponse:
     """Answer a review or a token request: an object that is asked, not stored."""
     if exchange.info.verb != "create":
         raise MethodNotAllowed.of(resource, exchange.info.verb)
-    obj = await _read(exchange, resource, kind, api_version)
+    obj = await read_kind(exchange, resource, kind, api_version)
     group, _, version = api_version.rpartition("/")
     obj = await _admit(exchange, resource, obj, (group, version, kind))
     result = await handler(exchange.user, obj, exchange.info.namespace, exchange.info.name)

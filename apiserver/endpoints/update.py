@@ -17,9 +17,12 @@ from apiserver.registry.store import Store
 
 def check_name(exchange: Exchange, obj: Obj) -> None:
     """Check that the object is the one the URL names."""
-    told = obj["metadata"].get("name")
-    if told and told != exchange.info.name:
-        raise BadRequest(f"the name of the object ({told}) does not match the name on the URL ({exchange.info.name})")
+    told, wanted = obj["metadata"].get("name"), exchange.info.name
+    if not told:
+        why = "name must be provided"
+        raise BadRequest(f"the name of the object ({wanted} based on URL) was undeterminable: {why}")
+    if told != wanted:
+        raise BadRequest(f"the name of the object ({told}) does not match the name on the URL ({wanted})")
 
 
 async def update(exchange: Exchange, store: Store, subresource: str = "") -> web.StreamResponse:
@@ -28,7 +31,6 @@ async def update(exchange: Exchange, store: Store, subresource: str = "") -> web
     obj = await read_object(exchange, store.resource, store.strategy)
     take_namespace(exchange, store.resource, obj)
     check_name(exchange, obj)
-    obj["metadata"].setdefault("name", exchange.info.name)
     call = exchange.call(store.resource, subresource=subresource)
     call.options = {"verb": "update"}
     raw = orjson.dumps(obj)

@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 
 from apimachinery.errors import NotFound
+from apimachinery.objects.label_selector_grammar import parse_label_selector
 from apimachinery.objects.metadata import Obj
-from apimachinery.objects.selectors import parse_field_selector, parse_label_selector
+from apimachinery.objects.selectors import parse_field_selector
 from apimachinery.patches import json_patch, merge_patch, strategic_merge
 from apimachinery.resources import Resource
 from apiserver.registry.core.pod_binding import NO_ADMISSION

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from apimachinery.errors import BadRequest, Conflict
+from apimachinery.errors import BadRequest, Conflict, Invalid
+from apimachinery.objects.field_path import FieldPath, invalid, not_supported
 from apimachinery.objects.metadata import Obj
 from apimachinery.objects.times import format_time, parse_time
 from apimachinery.resources import Resource
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
-_POLICIES = {"Orphan", "Background", "Foreground"}
+_POLICIES = ("Foreground", "Background", "Orphan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +32,21 @@ class Deletion:
 
 def check_options(options: Obj) -> None:
     """Refuse DeleteOptions that contradict themselves."""
-    policy = options.get("propagationPolicy")
-    if policy is not None and options.get("orphanDependents") is not None:
-        raise BadRequest(
-            'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Invalid value: '
-            f'"{policy}": orphanDependents and deletionPropagation cannot be both set'
-        )
-    if policy is not None and (not isinstance(policy, str) or policy not in _POLICIES):
-        raise BadRequest(
-            'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: '
-            f'"{policy}": supported values: "Foreground", "Background", "Orphan", "nil"'
-        )
-    grace = options.get("gracePeriodSeconds")
+    policy, grace, dry_run = options.get("propagationPolicy"), options.get("gracePeriodSeconds"), options.get("dryRun")
     if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
         raise BadRequest("json: cannot unmarshal into Go struct field DeleteOptions.gracePeriodSeconds of type int64")
-    dry_run = options.get("dryRun") or []
-    if not isinstance(dry_run, list) or any(value != "All" for value in dry_run):
-        raise BadRequest('DeleteOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: supported values: "All"')
+    if dry_run is not None and not isinstance(dry_run, list):
+        raise BadRequest("json: cannot unmarshal into Go struct field DeleteOptions.dryRun of type []string")
+    errors = []
+    if policy is not None and options.get("orphanDependents") is not None:
+        why = "orphanDependents and deletionPropagation cannot be both set"
+        errors.append(invalid(FieldPath("propagationPolicy"), policy, why))
+    elif policy is not None and (not isinstance(policy, str) or policy not in _POLICIES):
+        errors.append(not_supported(FieldPath("propagationPolicy"), policy, (*_POLICIES, "nil")))
+    if any(value != "All" for value in dry_run or ()):
+        errors.append(not_supported(FieldPath("dryRun"), dry_run, ("All",)))
+    if errors:
+        raise Invalid.of("DeleteOptions", "meta.k8s.io", "", errors)
 
 
 def check_preconditions(resource: Resource, name: str, metadata: dict[str, Any], options: Obj) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import orjson
 
+from apimachinery.apis.object_meta import IMMUTABLE
 from apimachinery.errors import AlreadyExists, BadRequest, Conflict, Invalid, NotFound, RequestEntityTooLarge
 from apimachinery.objects.field_path import FieldPath, invalid
 from apimachinery.objects.metadata import Obj, new_uid
@@ -29,6 +30,7 @@ _MAX_OBJECT_BYTES = 1536 * 1024
 _GENERATE_NAME_ATTEMPTS = 8
 _RETRIES = 200
 _CHANGED = "the object has been modified; please apply your changes to the latest version and try again"
+_AS_WHOLE = ("", "scale")  # a scale changes one field as any update does
 _SYSTEM_METADATA = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 
 
@@ -297,6 +299,7 @@ class Store:
         if uid and uid != before.get("uid"):
             why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before.get('uid')}"
             raise Conflict.of(self.resource, call.name, why)
+        self._check_times(metadata, before, call)
         for key in _SYSTEM_METADATA:
             if key in before:
                 metadata[key] = before[key]
@@ -309,15 +312,26 @@ class Store:
             metadata.setdefault("generateName", before["generateName"])
         new["apiVersion"], new["kind"] = self.resource.api_version, self.resource.kind
 
+    def _check_times(self, metadata: Obj, before: Obj, call: Call) -> None:
+        """Refuse times of birth and death that a client has made up; what it leaves out is filled in."""
+        errors = [
+            invalid(FieldPath("metadata").child(key), metadata[key], IMMUTABLE)
+            for key in ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+            if metadata.get(key) not in (None, before.get(key))
+            and (key == "creationTimestamp" or "deletionTimestamp" not in before)
+        ]
+        if errors:
+            raise Invalid.of(self.resource.kind, self.resource.group, call.name, errors)
+
     def _prepare_update(self, new: Obj, old: Obj, call: Call) -> None:
-        if call.subresource:
-            self.strategy.subresources[call.subresource].prepare(new, old, call)
-        else:
+        if call.subresource in _AS_WHOLE:
             self.strategy.prepare_update(new, old, call)
+        else:
+            self.strategy.subresources[call.subresource].prepare(new, old, call)
 
     def _validate_update(self, new: Obj, old: Obj, call: Call) -> None:
         validate = self.strategy.validate_update
-        if call.subresource:
+        if call.subresource not in _AS_WHOLE:
             validate = self.strategy.subresources[call.subresource].validate or validate
         errors = validate(new, old, call)
         if errors:

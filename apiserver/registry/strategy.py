@@ -43,6 +43,9 @@ class Call:
     undo: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
+METADATA_FIELDS = frozenset({"metadata.name", "metadata.namespace"})
+
+
 def _nothing(obj: Obj, call: Call) -> None:
     del obj, call
 
@@ -134,7 +137,7 @@ class Strategy:
     validate_update: Callable[[Obj, Obj, Call], list[FieldError]] = _no_errors_update
     subresources: Mapping[str, Subresource] = field(default_factory=dict)
     selectable_fields: Callable[[Obj], dict[str, str]] = metadata_fields
-    field_names: frozenset[str] = frozenset({"metadata.name", "metadata.namespace"})
+    field_names: frozenset[str] = METADATA_FIELDS
     grace: Callable[[Obj, Call], int | None] | None = None
     finalized: Callable[[Obj], bool] | None = None
     before_delete: Callable[[Obj, Call], None] | None = None

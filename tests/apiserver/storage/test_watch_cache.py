@@ -3,7 +3,8 @@
 import orjson
 import pytest
 
-from apimachinery.objects.selectors import parse_field_selector, parse_label_selector
+from apimachinery.objects.label_selector_grammar import parse_label_selector
+from apimachinery.objects.selectors import parse_field_selector
 from apiserver.storage.cache.entry import Entry, encode_body, header, replace_revision, with_revision
 from apiserver.storage.cache.history import CacheEvent, History
 from apiserver.storage.cache.snapshots import Snapshots

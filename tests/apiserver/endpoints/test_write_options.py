@@ -1,0 +1,85 @@
+"""What writes refuse: names, times and owners that a client has made up, and options that mean nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.apiserver.conftest import Api, config_map
+
+pytestmark = pytest.mark.live
+APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
+
+
+def _options(**fields: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "DeleteOptions", **fields}
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "message"),
+    [
+        (
+            _options(propagationPolicy="Foo"),
+            "propagationPolicy",
+            'Unsupported value: "Foo": supported values: "Foreground", "Background", "Orphan", "nil"',
+        ),
+        (
+            _options(propagationPolicy="Orphan", orphanDependents=True),
+            "propagationPolicy",
+            'Invalid value: "Orphan": orphanDependents and deletionPropagation cannot be both set',
+        ),
+        (_options(dryRun=["Foo"]), "dryRun", 'Unsupported value: ["Foo"]: supported values: "All"'),
+    ],
+)
+def test_delete_options_that_make_no_sense_are_invalid(
+    api: Api, ns: str, options: dict[str, Any], field: str, message: str
+) -> None:
+    api.json("POST", f"{ns}/configmaps", config_map("a"))
+    status, refused = api.json("DELETE", f"{ns}/configmaps/a", options)
+    assert (status, refused["reason"]) == (422, "Invalid")
+    assert refused["details"]["kind"] == "DeleteOptions"
+    assert [(one["field"], one["message"]) for one in refused["details"]["causes"]] == [(field, message)]
+
+
+def test_a_put_names_its_object(api: Api, ns: str) -> None:
+    api.json("POST", f"{ns}/configmaps", config_map("a"))
+    nameless = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}}
+    status, refused = api.json("PUT", f"{ns}/configmaps/a", nameless)
+    why = "the name of the object (a based on URL) was undeterminable: name must be provided"
+    assert (status, refused["message"]) == (400, why)
+    status, refused = api.json("PUT", f"{ns}/configmaps/a", config_map("b"))
+    assert (status, refused["message"]) == (400, "the name of the object (b) does not match the name on the URL (a)")
+
+
+@pytest.mark.parametrize("field", ["creationTimestamp", "deletionTimestamp"])
+def test_times_of_birth_and_death_are_the_servers(api: Api, ns: str, field: str) -> None:
+    made = api.json("POST", f"{ns}/configmaps", config_map("a"))[1]
+    status, refused = api.json("PATCH", f"{ns}/configmaps/a", {"metadata": {field: "2001-01-01T00:00:00Z"}}, MERGE)
+    assert (status, refused["details"]["causes"][0]["field"]) == (422, f"metadata.{field}")
+    status, kept = api.json("PATCH", f"{ns}/configmaps/a", {"metadata": {field: None}}, MERGE)
+    assert (status, kept["metadata"]["creationTimestamp"]) == (200, made["metadata"]["creationTimestamp"])
+
+
+def test_an_applied_configuration_tells_its_version_and_no_uid_of_something_new(api: Api, ns: str) -> None:
+    path = f"{ns}/configmaps/a?fieldManager=m"
+    status, refused = api.json("PATCH", path, {"kind": "ConfigMap", "data": {"x": "1"}}, APPLY)
+    why = "Incorrect version specified in apply patch. Specified patch version: , expected: v1"
+    assert (status, refused["message"]) == (400, why)
+    body = config_map("a", x="1")
+    body["metadata"]["uid"] = "made-up"
+    status, refused = api.json("PATCH", path, body, APPLY)
+    assert (status, refused["reason"]) == (409, "Conflict")
+    assert "uid mismatch: the provided object specified uid made-up, and no existing" in refused["message"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "told"),
+    [
+        ("configmaps", '"x" is not a known field selector: only "metadata.name", "metadata.namespace"'),
+        ("pods", "field label not supported: x"),
+    ],
+)
+def test_unknown_field_selectors_are_told(api: Api, ns: str, resource: str, told: str) -> None:
+    status, refused = api.json("GET", f"{ns}/{resource}?fieldSelector=x%3Dy")
+    assert (status, refused["message"]) == (400, told)
