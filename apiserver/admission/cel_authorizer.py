@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from apiserver.admission.cel_functions import Function
 from apiserver.authentication.user import UserInfo, service_account_groups, service_account_name
 from apiserver.authorization.attributes import AuthorizationAttributes, Decision
 
-HANDLE: Final = "\x00authorizer"
+HANDLE: Final = "\x01authorizer"
 _live: dict[int, tuple[Any, UserInfo]] = {}
 _next = iter(range(1, 1 << 62))
 
@@ -65,19 +66,27 @@ def _check(value: dict[str, Any], verb: str) -> dict[str, Any]:
     return {"allowed": decision.allowed, "reason": decision.reason}
 
 
-def table() -> dict[str, Callable[..., Any]]:
-    """Return the functions by name."""
-    return {
-        "group": _with("group"),
-        "resource": _resource,
-        "subresource": _with("subresource"),
-        "namespace": _with("namespace"),
-        "name": _with("name"),
-        "path": _with("path"),
-        "serviceAccount": _service_account,
-        "check": _check,
-        "allowed": lambda decision: decision["allowed"],
-        "reason": lambda decision: decision["reason"],
-        "errored": lambda _: False,
-        "error": lambda _: "",
-    }
+AUTHORIZER: Final = "kubernetes.authorization.Authorizer"
+_PATH: Final = "kubernetes.authorization.PathCheck"
+_GROUP: Final = "kubernetes.authorization.GroupCheck"
+RESOURCE: Final = "kubernetes.authorization.ResourceCheck"
+_DECISION: Final = "kubernetes.authorization.Decision"
+
+FUNCTIONS: Final = tuple(
+    Function(name, parameters, result, run, member=True)
+    for name, parameters, result, run in (
+        ("path", (AUTHORIZER, "string"), _PATH, _with("path")),
+        ("group", (AUTHORIZER, "string"), _GROUP, _with("group")),
+        ("serviceAccount", (AUTHORIZER, "string", "string"), AUTHORIZER, _service_account),
+        ("resource", (_GROUP, "string"), RESOURCE, _resource),
+        ("subresource", (RESOURCE, "string"), RESOURCE, _with("subresource")),
+        ("namespace", (RESOURCE, "string"), RESOURCE, _with("namespace")),
+        ("name", (RESOURCE, "string"), RESOURCE, _with("name")),
+        ("check", (_PATH, "string"), _DECISION, _check),
+        ("check", (RESOURCE, "string"), _DECISION, _check),
+        ("allowed", (_DECISION,), "bool", lambda decision: decision["allowed"]),
+        ("reason", (_DECISION,), "string", lambda decision: decision["reason"]),
+        ("errored", (_DECISION,), "bool", lambda _: False),
+        ("error", (_DECISION,), "string", lambda _: ""),
+    )
+)

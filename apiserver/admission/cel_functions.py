@@ -1,28 +1,38 @@
-"""The functions CEL has in Kubernetes beyond the language's own (strings, lists, sets, regex, URLs, quantities, IPs…).
+"""The functions CEL has in Kubernetes beyond what its library brings (regex, URLs, quantities, IPs…), with their types.
 
 Values that CEL itself doesn't know (a URL, a quantity, an IP address) are maps with one odd key; the functions tell
-them apart by it. `table` returns name to function; the first argument is the receiver of `x.f(y)`.
+them apart by it. A function whose result is optional gives a list of none or one.
 """
 
 from __future__ import annotations
 
-import base64
+import datetime
 import ipaddress
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from apimachinery.objects.quantity import QuantityError, format_quantity, parse_quantity
 
-QUANTITY: Final = "\x00quantity"
-URL: Final = "\x00url"
-IP: Final = "\x00ip"
-CIDR: Final = "\x00cidr"
-SEMVER: Final = "\x00semver"
-FORMAT: Final = "\x00format"
+QUANTITY: Final = "\x01quantity"
+URL: Final = "\x01url"
+IP: Final = "\x01ip"
+CIDR: Final = "\x01cidr"
+SEMVER: Final = "\x01semver"
+FORMAT: Final = "\x01format"
+QUANTITY_TYPE: Final = "kubernetes.Quantity"
+URL_TYPE: Final = "kubernetes.URL"
+IP_TYPE: Final = "net.IP"
+CIDR_TYPE: Final = "net.CIDR"
+SEMVER_TYPE: Final = "kubernetes.Semver"
+FORMAT_TYPE: Final = "kubernetes.NamedFormat"
 
 _SEMVER: Final = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z.-]+))?(?:\+([0-9A-Za-z.-]+))?")
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -40,6 +50,19 @@ _FORMATS: Final[dict[str, tuple[str, int]]] = {
     "date": (r"\d{4}-\d{2}-\d{2}", 10),
     "datetime": (r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", 64),
 }
+
+
+def as_value(value: Any) -> Any:
+    """Return a value as the library takes it where no type is declared."""
+    if isinstance(value, datetime.datetime):
+        out = Timestamp()
+        out.FromDatetime(value)
+        return out
+    if isinstance(value, datetime.timedelta):
+        length = Duration()
+        length.FromTimedelta(value)
+        return length
+    return value
 
 
 def _try(function: Callable[..., Any], *args: Any) -> bool:
@@ -72,6 +95,21 @@ def _comparable(value: Any) -> Any:
 def _compare(left: Any, right: Any) -> int:
     a, b = _comparable(left), _comparable(right)
     return int(a > b) - int(a < b)
+
+
+def _is_less(left: Any, right: Any) -> bool:
+    return _compare(left, right) < 0
+
+
+def _is_greater(left: Any, right: Any) -> bool:
+    return _compare(left, right) > 0
+
+
+def _as_integer(value: Any) -> int:
+    amount = _amount(value)
+    if amount != amount.to_integral_value():
+        raise ValueError("cannot convert value to integer")
+    return int(amount)
 
 
 def _sum_of(left: Any, right: Any) -> dict[str, str]:
@@ -162,119 +200,60 @@ def _contains_cidr(network: Any, other: Any) -> bool:
     return bool(outer.version == inner.version and inner.subnet_of(outer))
 
 
+def _is_link_local_multicast(value: Any) -> bool:
+    address = _address(value)
+    return bool(address.is_multicast and (address.is_link_local or str(address).startswith(("224.0.0.", "ff02:"))))
+
+
+def _is_global_unicast(value: Any) -> bool:
+    address = _address(value)
+    return not (address.is_multicast or address.is_loopback or address.is_link_local or address.is_unspecified)
+
+
 def _family(value: Any) -> int:
     return int(_address(value).version)
 
 
-# -- strings -------------------------------------------------------------------------------------------------------
-
-
-def _char_at(text: str, position: int) -> str:
-    if position < 0 or position > len(text):
-        raise ValueError(f"index out of range: {position}")
-    return text[position : position + 1]
-
-
-def _index_of(where: Any, what: Any, start: int = 0) -> int:
-    if isinstance(where, str):
-        return where.find(what, start)
-    return next((position for position, item in enumerate(where) if item == what), -1)
-
-
-def _last_index_of(where: Any, what: Any, start: int | None = None) -> int:
-    if isinstance(where, str):
-        return where.rfind(what) if start is None else where.rfind(what, 0, start + len(what))
-    return max((position for position, item in enumerate(where) if item == what), default=-1)
-
-
-def _substring(text: str, start: int, end: int | None = None) -> str:
-    stop = len(text) if end is None else end
-    if start < 0 or stop > len(text) or start > stop:
-        raise ValueError(f"invalid substring range. start: {start}, end: {stop}")
-    return text[start:stop]
-
-
-def _text_replace(text: str, old: str, new: str, count: int = -1) -> str:
-    return text.replace(old, new, count)
-
-
-def _text_split(text: str, separator: str, limit: int = -1) -> list[str]:
-    if limit == 0:
-        return []
-    if not separator:
-        return list(text)
-    return text.split(separator, limit - 1 if limit > 0 else -1)
-
-
-def _ascii(text: str, *, upper: bool) -> str:
-    return "".join((c.upper() if upper else c.lower()) if c.isascii() else c for c in text)
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return "[" + ", ".join(_shown(item) for item in value) + "]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_shown(key)}: {_shown(value[key])}" for key in sorted(value)) + "}"
-    return str(value)
-
-
-def _format(pattern: str, args: list[Any]) -> str:
-    rest = list(args)
-
-    def one(match: re.Match[str]) -> str:
-        verb, precision = match["verb"], match["precision"]
-        if verb == "%":
-            return "%"
-        value = rest.pop(0)
-        if verb in ("f", "e"):
-            return f"{float(value):.{int(precision or 6)}{verb}}"
-        written = {"d": lambda: str(int(value)), "b": lambda: f"{int(value):b}", "o": lambda: f"{int(value):o}"}
-        if verb in ("x", "X"):
-            text = (
-                f"{value:x}" if isinstance(value, int) else (value.encode() if isinstance(value, str) else value).hex()
-            )
-            return text.upper() if verb == "X" else text
-        return written[verb]() if verb in written else _shown(value)
-
-    return re.sub(r"%(?:\.(?P<precision>\d+))?(?P<verb>[sdfebxXo%])", one, pattern)
-
-
-# -- lists and sets ------------------------------------------------------------------------------------------------
+# -- lists and strings ---------------------------------------------------------------------------------------------
 
 
 def _is_sorted(items: list[Any]) -> bool:
     return all(left <= right for left, right in pairwise(items))
 
 
-def _distinct(items: list[Any]) -> list[Any]:
-    out: list[Any] = []
-    for item in items:
-        if item not in out:
-            out.append(item)
+def _index_of(items: list[Any] | str, what: Any) -> int:
+    if isinstance(items, str):
+        return items.find(what)
+    return next((position for position, item in enumerate(items) if item == what), -1)
+
+
+def _last_index_of(items: list[Any] | str, what: Any) -> int:
+    if isinstance(items, str):
+        return items.rfind(what)
+    return max((position for position, item in enumerate(items) if item == what), default=-1)
+
+
+def _extreme(choose: Callable[..., Any], name: str) -> Callable[[list[Any]], Any]:
+    def of(items: list[Any]) -> Any:
+        if not items:
+            raise ValueError(f"{name} called on empty list")
+        return as_value(choose(items))
+
+    return of
+
+
+def _sum(items: list[Any]) -> Any:
+    return as_value(sum(items[1:], items[0])) if items else 0
+
+
+def _map_of(entries: list[list[Any]]) -> dict[Any, Any]:
+    out: dict[Any, Any] = {}
+    for entry in entries:
+        for key, value in [entry] if len(entry) > 1 else entry[0].items():
+            if key in out:
+                raise ValueError(f"insert failed: key {key!r} already exists")
+            out[key] = value
     return out
-
-
-def _flatten(items: list[Any], depth: int = 1) -> list[Any]:
-    out: list[Any] = []
-    for item in items:
-        if isinstance(item, list) and depth > 0:
-            out += _flatten(item, depth - 1)
-        else:
-            out.append(item)
-    return out
-
-
-def _entries(value: Any) -> list[dict[str, Any]]:
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    return [{"key": key, "value": item} for key, item in pairs]
-
-
-def _reverse(value: Any) -> Any:
-    return value[::-1]
 
 
 def _find(text: str, pattern: str) -> str:
@@ -287,137 +266,128 @@ def _find_all(text: str, pattern: str, limit: int = -1) -> list[str]:
     return found[:limit] if limit >= 0 else found
 
 
-def _validate_format(name: Any, text: str, optional: Any) -> Any:
-    pattern, most = _FORMATS[name[FORMAT]]
-    if len(text) <= most and re.fullmatch(pattern, text):
-        return optional.none()
-    return optional.of([f"must match the format {name[FORMAT]}"])
+def _named_format(name: str) -> list[dict[str, str]]:
+    return [{FORMAT: name}] if name in _FORMATS else []
 
 
-def _optionals(optional: Any) -> dict[str, Callable[..., Any]]:
-    def field(value: Any, name: Any) -> Any:
-        if isinstance(value, optional):
-            if not value.has_value():
-                return value
-            value = value.value()
-        if isinstance(value, dict):
-            return optional.of(value[name]) if name in value else optional.none()
-        if isinstance(value, list) and isinstance(name, int):
-            return optional.of(value[name]) if 0 <= name < len(value) else optional.none()
-        return optional.none()
-
-    def as_list(value: Any) -> list[Any]:
-        return [value.value()] if value.has_value() else []
-
-    def first(items: list[Any]) -> Any:
-        return optional.of(items[0]) if items else optional.none()
-
-    def flattened(items: list[Any]) -> Any:
-        return items[0] if items else optional.none()
-
-    return {
-        "optField": field,
-        "optIndex": field,
-        "optList": as_list,
-        "optFirst": first,
-        "optFlatten": flattened,
-        "first": first,
-        "last": lambda items: optional.of(items[-1]) if items else optional.none(),
-        "format.named": lambda name: optional.of({FORMAT: name}) if name in _FORMATS else optional.none(),
-        "validate": lambda name, text: _validate_format(name, text, optional),
-        **{f"format.{name}": (lambda name=name: {FORMAT: name}) for name in _FORMATS},
-    }
+def _validate_format(value: dict[str, str], text: str) -> list[list[str]]:
+    name = value[FORMAT]
+    pattern, most = _FORMATS[name]
+    fits = len(text) <= most and re.fullmatch(pattern, text)
+    return [] if fits else [[f"must match the format {name}"]]
 
 
-def table(optional: Any) -> dict[str, Callable[..., Any]]:
-    """Return all functions; `optional` is the library's class of optional values."""
-    quantities: dict[str, Callable[..., Any]] = {
-        "quantity": _quantity,
-        "isQuantity": lambda text: _try(parse_quantity, text),
-        "sign": lambda value: _compare(value, {QUANTITY: "0"}),
-        "isInteger": lambda value: _amount(value) == _amount(value).to_integral_value(),
-        "asInteger": lambda value: int(_amount(value)),
-        "asApproximateFloat": lambda value: float(_amount(value)),
-        "add": _sum_of,
-        "sub": _sub_of,
-        "isLessThan": lambda left, right: _compare(left, right) < 0,
-        "isGreaterThan": lambda left, right: _compare(left, right) > 0,
-        "compareTo": _compare,
-        "semver": _semver,
-        "isSemver": lambda text, *normalize: _try(_semver, text, *normalize),
-        "major": lambda value: _semver_key(value[SEMVER])[0],
-        "minor": lambda value: _semver_key(value[SEMVER])[1],
-        "patch": lambda value: _semver_key(value[SEMVER])[2],
-    }
-    network: dict[str, Callable[..., Any]] = {
-        "url": _url,
-        "isURL": lambda text: _try(_url, text),
-        "getScheme": lambda value: _url_part(value, "scheme"),
-        "getHost": lambda value: _url_part(value, "host"),
-        "getHostname": lambda value: _url_part(value, "hostname"),
-        "getPort": lambda value: _url_part(value, "port"),
-        "getEscapedPath": lambda value: _url_part(value, "path"),
-        "getQuery": lambda value: _url_part(value, "query"),
-        "ip": _ip,
-        "isIP": lambda text: _try(_ip, text),
-        "ip.isCanonical": lambda text: str(ipaddress.ip_address(text)) == text,
-        "family": _family,
-        "isUnspecified": lambda value: _address(value).is_unspecified,
-        "isLoopback": lambda value: _address(value).is_loopback,
-        "isLinkLocalMulticast": lambda value: _address(value).is_multicast and _address(value).is_link_local,
-        "isLinkLocalUnicast": lambda value: _address(value).is_link_local,
-        "isGlobalUnicast": lambda value: (
-            not (
-                _address(value).is_multicast
-                or _address(value).is_loopback
-                or _address(value).is_link_local
-                or _address(value).is_unspecified
-            )
-        ),
-        "cidr": _cidr,
-        "isCIDR": lambda text: "/" in text and _try(_cidr, text),
-        "containsIP": _contains_ip,
-        "containsCIDR": _contains_cidr,
-        "masked": lambda value: {CIDR: str(_network(value))},
-        "prefixLength": lambda value: _network(value).prefixlen,
-    }
-    strings: dict[str, Callable[..., Any]] = {
-        "charAt": _char_at,
-        "indexOf": _index_of,
-        "lastIndexOf": _last_index_of,
-        "join": lambda items, separator="": separator.join(items),
-        "lowerAscii": lambda text: _ascii(text, upper=False),
-        "upperAscii": lambda text: _ascii(text, upper=True),
-        "replace": _text_replace,
-        "split": _text_split,
-        "substring": _substring,
-        "trim": lambda text: text.strip(),
-        "reverse": _reverse,
-        "format": _format,
-        "find": _find,
-        "findAll": _find_all,
-        "bool": lambda value: value if isinstance(value, bool) else {"true": True, "false": False}[value],
-        "base64.encode": lambda data: base64.b64encode(data).decode(),
-        "base64.decode": lambda text: base64.b64decode(text + "=" * (-len(text) % 4)),
-        "jsonpatch.escapeKey": lambda key: key.replace("~", "~0").replace("/", "~1"),
-    }
-    lists: dict[str, Callable[..., Any]] = {
-        "isSorted": _is_sorted,
-        "sum": sum,
-        "min": min,
-        "max": max,
-        "distinct": _distinct,
-        "flatten": _flatten,
-        "slice": lambda items, start, end: items[start:end],
-        "sort": sorted,
-        "sortPairs": lambda pairs: [pair[1] for pair in sorted(pairs, key=lambda pair: pair[0])],
-        "lists.range": lambda count: list(range(count)),
-        "entries": _entries,
-        "mapOfPairs": dict,
-        "sets.contains": lambda left, right: all(item in left for item in right),
-        "sets.equivalent": lambda left, right: all(i in left for i in right) and all(i in right for i in left),
-        "sets.intersects": lambda left, right: any(item in left for item in right),
-        "math.greatest": lambda *args: max(args[0] if len(args) == 1 and isinstance(args[0], list) else args),
-        "math.least": lambda *args: min(args[0] if len(args) == 1 and isinstance(args[0], list) else args),
-    }
-    return {**quantities, **network, **strings, **lists, **_optionals(optional)}
+def _format(name: str) -> Callable[[], dict[str, str]]:
+    return lambda: {FORMAT: name}
+
+
+# -- the table -----------------------------------------------------------------------------------------------------
+
+_ORDERED: Final = ("int", "uint", "double", "bool", "string", "bytes", "timestamp", "duration")
+_SUMMED: Final = ("int", "uint", "double", "duration")
+_ANY: Final = (*_ORDERED, "list<dyn>", "map<dyn,dyn>", "null")
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One overload; a member is called on its first parameter. Types are spelt as in CEL's own declarations."""
+
+    name: str
+    parameters: tuple[str, ...]
+    result: str
+    run: Callable[..., Any]
+    member: bool = False
+
+
+def _of(name: str, parameters: str, result: str, run: Callable[..., Any]) -> Function:
+    return Function(name, tuple(parameters.split()), result, run)
+
+
+def _on(name: str, parameters: str, result: str, run: Callable[..., Any]) -> Function:
+    return Function(name, tuple(parameters.split()), result, run, member=True)
+
+
+_QUANTITIES: Final = (
+    _of("quantity", "string", QUANTITY_TYPE, _quantity),
+    _of("isQuantity", "string", "bool", lambda text: _try(parse_quantity, text)),
+    _on("sign", QUANTITY_TYPE, "int", lambda value: _compare(value, {QUANTITY: "0"})),
+    _on("isInteger", QUANTITY_TYPE, "bool", lambda value: _amount(value) == _amount(value).to_integral_value()),
+    _on("asInteger", QUANTITY_TYPE, "int", _as_integer),
+    _on("asApproximateFloat", QUANTITY_TYPE, "double", lambda value: float(_amount(value))),
+    _on("add", f"{QUANTITY_TYPE} {QUANTITY_TYPE}", QUANTITY_TYPE, _sum_of),
+    _on("add", f"{QUANTITY_TYPE} int", QUANTITY_TYPE, _sum_of),
+    _on("sub", f"{QUANTITY_TYPE} {QUANTITY_TYPE}", QUANTITY_TYPE, _sub_of),
+    _on("sub", f"{QUANTITY_TYPE} int", QUANTITY_TYPE, _sub_of),
+    _of("semver", "string", SEMVER_TYPE, _semver),
+    _of("semver", "string bool", SEMVER_TYPE, _semver),
+    _of("isSemver", "string", "bool", lambda text: _try(_semver, text)),
+    _of("isSemver", "string bool", "bool", lambda text, normalize: _try(_semver, text, normalize)),
+    *(
+        _on(name, SEMVER_TYPE, "int", lambda value, at=at: _semver_key(value[SEMVER])[at])
+        for at, name in enumerate(("major", "minor", "patch"))
+    ),
+    *(
+        _on(name, f"{kind} {kind}", result, run)
+        for kind in (QUANTITY_TYPE, SEMVER_TYPE)
+        for name, result, run in (
+            ("isLessThan", "bool", _is_less),
+            ("isGreaterThan", "bool", _is_greater),
+            ("compareTo", "int", _compare),
+        )
+    ),
+)
+_NETWORK: Final = (
+    _of("url", "string", URL_TYPE, _url),
+    _of("isURL", "string", "bool", lambda text: _try(_url, text)),
+    *(
+        _on(name, URL_TYPE, "string", lambda value, part=part: _url_part(value, part))
+        for name, part in (
+            ("getScheme", "scheme"),
+            ("getHost", "host"),
+            ("getHostname", "hostname"),
+            ("getPort", "port"),
+            ("getEscapedPath", "path"),
+        )
+    ),
+    _on("getQuery", URL_TYPE, "map<string,list<string>>", lambda value: _url_part(value, "query")),
+    _of("ip", "string", IP_TYPE, _ip),
+    _on("ip", CIDR_TYPE, IP_TYPE, _ip),
+    _of("isIP", "string", "bool", lambda text: _try(_ip, text)),
+    _of("ip.isCanonical", "string", "bool", lambda text: str(ipaddress.ip_address(text)) == text),
+    _on("family", IP_TYPE, "int", _family),
+    _on("isUnspecified", IP_TYPE, "bool", lambda value: _address(value).is_unspecified),
+    _on("isLoopback", IP_TYPE, "bool", lambda value: _address(value).is_loopback),
+    _on("isLinkLocalMulticast", IP_TYPE, "bool", _is_link_local_multicast),
+    _on("isLinkLocalUnicast", IP_TYPE, "bool", lambda value: _address(value).is_link_local),
+    _on("isGlobalUnicast", IP_TYPE, "bool", _is_global_unicast),
+    _of("cidr", "string", CIDR_TYPE, _cidr),
+    _of("isCIDR", "string", "bool", lambda text: "/" in text and _try(_cidr, text)),
+    *(_on("containsIP", f"{CIDR_TYPE} {kind}", "bool", _contains_ip) for kind in ("string", IP_TYPE)),
+    *(_on("containsCIDR", f"{CIDR_TYPE} {kind}", "bool", _contains_cidr) for kind in ("string", CIDR_TYPE)),
+    _on("masked", CIDR_TYPE, CIDR_TYPE, lambda value: {CIDR: str(_network(value))}),
+    _on("prefixLength", CIDR_TYPE, "int", lambda value: _network(value).prefixlen),
+)
+_STRINGS: Final = (
+    _on("find", "string string", "string", _find),
+    _on("findAll", "string string", "list<string>", _find_all),
+    _on("findAll", "string string int", "list<string>", _find_all),
+    _of("jsonpatch.escapeKey", "string", "string", lambda key: key.replace("~", "~0").replace("/", "~1")),
+    _of("format.named", "string", f"optional_type<{FORMAT_TYPE}>", _named_format),
+    _on("validate", f"{FORMAT_TYPE} string", "optional_type<list<string>>", _validate_format),
+    *(_of(f"format.{name}", "", FORMAT_TYPE, _format(name)) for name in _FORMATS),
+)
+_LISTS: Final = (
+    *(_on("isSorted", f"list<{kind}>", "bool", _is_sorted) for kind in _ORDERED),
+    *(_on("sum", f"list<{kind}>", kind, _sum) for kind in _SUMMED),
+    *(_on("min", f"list<{kind}>", kind, _extreme(min, "min")) for kind in _ORDERED),
+    *(_on("max", f"list<{kind}>", kind, _extreme(max, "max")) for kind in _ORDERED),
+    *(
+        _on(name, f"{items} {kind}", "int", run)
+        for name, run in (("indexOf_", _index_of), ("lastIndexOf_", _last_index_of))
+        for items, kind in [*(("list<dyn>", kind) for kind in _ANY), ("string", "string")]
+    ),
+)
+MAP_OF_ENTRIES: Final = Function("mapOf_", ("list<dyn>",), "map<dyn,dyn>", _map_of)
+RENAMED: Final = {"indexOf": "indexOf_", "lastIndexOf": "lastIndexOf_", "string": "string_"}
+"""Functions of the library that have more overloads in Kubernetes -> those that have them all."""
+FUNCTIONS: Final = (*_QUANTITIES, *_NETWORK, *_STRINGS, *_LISTS, MAP_OF_ENTRIES)

@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from apimachinery.objects.field_path import FieldError, FieldPath
 from apimachinery.objects.metadata import Obj
-from apiserver.admission.cel import CompileError, EvaluationError, Expression, compile_expression, library
+from apiserver.admission.cel import CompileError, EvaluationError, Expression, compile_expression, program
+from apiserver.admission.cel_functions import as_value
 from apiserver.apiextensions.correlation import MISSING, earlier_items, item_key, keyed_items, same
 
 _RESERVED: Final = frozenset(
@@ -28,6 +29,7 @@ _RESERVED: Final = frozenset(
 _ESCAPES: Final = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
 _GO_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+VARIABLES: Final = frozenset({"self", "oldSelf"})
 _PATH_PART: Final = re.compile(r"\.([A-Za-z_][\w-]*)|\['([^']+)'\]")
 
 
@@ -40,13 +42,13 @@ def escape(name: str) -> str:
     return "".join(_ESCAPES.get(part, part) for part in re.split(r"(__|[./-])", name))
 
 
-def _duration(text: str) -> datetime.timedelta:
+def _duration(text: str) -> Any:
     seconds = sum(float(number) * _UNITS[unit] for number, unit in _GO_DURATION.findall(text))
-    return datetime.timedelta(seconds=-seconds if text.startswith("-") else seconds)
+    return as_value(datetime.timedelta(seconds=-seconds if text.startswith("-") else seconds))
 
 
-def _time(text: str) -> datetime.datetime:
-    return datetime.datetime.fromisoformat(text)
+def _time(text: str) -> Any:
+    return as_value(datetime.datetime.fromisoformat(text))
 
 
 _BY_FORMAT: Final[dict[str, Any]] = {
@@ -123,14 +125,15 @@ class Rule:
     )
 
     def __init__(self, raw: Obj) -> None:
-        self.expression: Expression = compile_expression(raw["rule"], ("self", "oldSelf"))
-        self.transition = "oldSelf" in self.expression.variables
         self.optional_old = bool(raw.get("optionalOldSelf"))
+        optional = frozenset({"oldSelf"}) if self.optional_old else frozenset()
+        self.expression: Expression = program(raw["rule"], VARIABLES, optional)
+        self.transition = "oldSelf" in self.expression.variables
         self.shown: str = raw.get("message", "").strip() or raw["rule"].strip()
         """What stands for the rule where it can't be evaluated."""
         self.message: str = raw.get("message", "").strip() or f"failed rule: {self.shown}"
         written = raw.get("messageExpression", "")
-        self.message_expression = compile_expression(written, ("self", "oldSelf")) if written else None
+        self.message_expression = program(written, VARIABLES, optional) if written else None
         self.reason: str = raw.get("reason") or "FieldValueInvalid"
         self.field: str = raw.get("fieldPath", "")
 
@@ -268,8 +271,7 @@ def _run(matched: _Matched, old: Any, node: RuleNode, path: FieldPath) -> _Judge
     values: dict[str, Any] = {"self": convert(matched.new)}
     for rule in node.rules:
         if rule.optional_old:
-            optional = library().native.OptionalValue
-            values["oldSelf"] = optional.none() if old is MISSING else optional.of(convert(old))
+            values["oldSelf"] = [] if old is MISSING else [convert(old)]
         elif old is not MISSING:
             values["oldSelf"] = convert(old)
         elif rule.transition:

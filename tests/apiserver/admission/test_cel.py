@@ -2,7 +2,7 @@ import pytest
 
 from apiserver.admission.cel import CompileError, EvaluationError, compile_expression
 from apiserver.admission.cel_authorizer import authorizer_value
-from apiserver.admission.cel_source import rewrite
+from apiserver.admission.expression_check import problems
 from apiserver.authentication.user import UserInfo
 from apiserver.authorization.attributes import Decision
 
@@ -47,6 +47,16 @@ OBJECT = {
         ("'a' in self.metadata.labels", True),
         ("{'a': 1}['a']", 1),
         ("self.spec.items.map(i, {'n': i.n})", [{"n": "a"}, {"n": "b"}]),
+        ("self.spec.m.transformMap(k, v, v > 1, v)", {}),
+        ("self.spec.m.transformMap(k, v, {'a': v}.transformMap(i, j, i + string(j)))", {"k": {"a": "a1"}}),
+        ("self.spec.m.transformMapEntry(k, v, {k + 'x': v})", {"kx": 1}),
+        ("[duration('1h'), duration('2h')].sum() == duration('3h')", True),
+        ("[timestamp('2020-01-01T00:00:00Z')].max() < timestamp('2021-01-01T00:00:00Z')", True),
+        ("self.spec.list.indexOf(2) + 'abc'.indexOf('c') + 'abab'.lastIndexOf('b', 2)", 5),
+        ("string(ip('10.0.0.1')) + ' ' + string(self.spec.replicas) + string(1.5)", "10.0.0.1 31.5"),
+        ("format.named('uuid').value().validate('x').hasValue()", True),
+        ("Object{?spec: self.?nothing, metadata: Object.metadata{}}", {"metadata": {}}),
+        ("1 < 1.5 && self.spec.replicas < 3.5", True),
     ],
 )
 def test_expressions(source, value):
@@ -60,12 +70,40 @@ def test_errors_are_worded():
         compile_expression("self.frobnicate()", {"self"})
     with pytest.raises(CompileError, match="Syntax error"):
         compile_expression("self.spec +", {"self"})
+    with pytest.raises(CompileError, match=r"<input>:1:1: undeclared reference to 'a'"):
+        compile_expression("a.b.c == 1", {"self"})
+    with pytest.raises(CompileError, match=r"found no matching overload for '_\+_' applied to '\(int, string\)'"):
+        compile_expression("1 + 'a'", {"self"})
+    with pytest.raises(CompileError, match="undeclared reference to 'nope'"):
+        compile_expression("Object{spec: nope}", {"self"})
+    with pytest.raises(CompileError, match="undeclared reference to 'frobnicate'"):
+        compile_expression("Object{spec: frobnicate(1)}", {"self"})
     with pytest.raises(CompileError):
         compile_expression("", {"self"})
     with pytest.raises(EvaluationError, match="no such key: x"):
         compile_expression("self.spec.x", {"self"}).evaluate({"self": OBJECT})
     with pytest.raises(EvaluationError, match="no such overload"):
         compile_expression("self.spec.replicas + 'a'", {"self"}).evaluate({"self": OBJECT})
+
+
+def test_the_type_of_the_result_is_known():
+    types = {"self.a": "dyn", "self.a == 1": "bool", "'a' + self.a": "string", "[self]": "list", "Object{}": ""}
+    assert {source: compile_expression(source, {"self"}).type for source in types} == types
+
+
+def test_what_evaluates_to_the_wrong_type_is_refused():
+    validations = [
+        {"expression": "object.a"},
+        {"expression": "variables.a"},
+        {"expression": "true", "messageExpression": "1"},
+    ]
+    spec = {"validations": validations, "auditAnnotations": [{"key": "a", "valueExpression": "1 == 1"}]}
+    found = problems("validatingadmissionpolicies.admissionregistration.k8s.io", {"spec": spec})
+    assert [(problem.field, problem.detail) for problem in found] == [
+        ("spec.validations[0].expression", "must evaluate to bool"),
+        ("spec.validations[2].messageExpression", "must evaluate to string"),
+        ("spec.auditAnnotations[0].valueExpression", "must evaluate to one of [string null_type]"),
+    ]
 
 
 def test_authorizer():
@@ -80,10 +118,6 @@ def test_authorizer():
     with authorizer_value(Authorizer(), UserInfo("joe")) as value:
         assert compile_expression(source, {"authorizer"}).evaluate({"authorizer": value}) is True
     assert (asked[0].verb, asked[0].namespace, asked[0].user.name) == ("create", "d", "joe")
-
-
-def test_plain_sources_stay_as_they_are():
-    assert rewrite("self.a < 5 && self.b in [1]") == "self.a < 5 && self.b in [1]"
 
 
 @pytest.mark.parametrize(
