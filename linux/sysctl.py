@@ -6,6 +6,7 @@ with slashes only is taken as it is. Those under `net.` are those of the calling
 
 from __future__ import annotations
 
+import errno
 import os
 
 _ROOT = "/proc/sys/"
@@ -13,10 +14,16 @@ _SWAP = str.maketrans("./", "/.")
 
 
 def path(name: str) -> str:
-    """The file of a parameter."""
-    if "/" in name and name.find("/") < name.find(".") % (len(name) + 1):
-        return _ROOT + name
-    return _ROOT + name.translate(_SWAP)
+    """The file of a parameter.
+
+    Raises:
+        OSError: the name would lead elsewhere.
+    """
+    by_slashes = "/" in name and name.find("/") < name.find(".") % (len(name) + 1)
+    below = name if by_slashes else name.translate(_SWAP)
+    if {"", ".", ".."} & set(below.split("/")):
+        raise OSError(errno.EINVAL, "not the name of a kernel parameter", name)
+    return _ROOT + below
 
 
 def read(name: str) -> str:
@@ -53,4 +60,7 @@ def write(name: str, value: str | int) -> None:
 
 def exists(name: str) -> bool:
     """Whether the kernel has the parameter."""
-    return os.path.exists(path(name))
+    try:
+        return os.path.exists(path(name))
+    except OSError:
+        return False

@@ -15,6 +15,10 @@ UNCONFINED = api_pb2.SecurityProfile.Unconfined
 LOCALHOST = api_pb2.SecurityProfile.Localhost
 
 _MACHINE_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "s390x": "s390x", "ppc64le": "ppc64le", "riscv64": "riscv64"}
+_ACTIONS = frozenset(
+    f"SCMP_ACT_{name}"
+    for name in ("KILL", "KILL_THREAD", "KILL_PROCESS", "TRAP", "ERRNO", "TRACE", "ALLOW", "LOG", "NOTIFY")
+)
 _ENTRY_KEYS = ("names", "action", "errnoRet", "args")
 
 
@@ -44,14 +48,39 @@ def _deprecated(path: str) -> tuple[int, str]:
     raise errors.InvalidArgument(f"unknown seccomp profile {path!r}")
 
 
-def reduce_profile(profile: dict[str, Any], capabilities: frozenset[str], machine: str) -> dict[str, Any]:
-    """A profile file as ``linux.seccomp``.
+def check_profile(profile: Any) -> None:
+    """Refuse what the OCI runtimes would choke on with words that nobody understands.
 
     Raises:
         InvalidArgument: the file is not a seccomp profile.
     """
+    if not isinstance(profile, dict):
+        raise errors.InvalidArgument("it is not an object")
     if "defaultAction" not in profile:
-        raise errors.InvalidArgument("seccomp profile without defaultAction")
+        raise errors.InvalidArgument("it has no defaultAction")
+    _check_action("defaultAction", profile["defaultAction"])
+    rules = profile.get("syscalls") or []
+    if not isinstance(rules, list):
+        raise errors.InvalidArgument("syscalls is not a list")
+    for number, rule in enumerate(rules):
+        where = f"syscalls[{number}]"
+        if not isinstance(rule, dict):
+            raise errors.InvalidArgument(f"{where} is not an object")
+        _check_action(f"{where}.action", rule.get("action"))
+        names = rule.get("names", [rule.get("name")])
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise errors.InvalidArgument(f"{where}.names is not a list of system calls")
+        if not isinstance(rule.get("args") or [], list):
+            raise errors.InvalidArgument(f"{where}.args is not a list")
+
+
+def _check_action(where: str, action: Any) -> None:
+    if not isinstance(action, str) or action not in _ACTIONS:
+        raise errors.InvalidArgument(f"{where} {action!r} is none of {', '.join(sorted(_ACTIONS))}")
+
+
+def reduce_profile(profile: dict[str, Any], capabilities: frozenset[str], machine: str) -> dict[str, Any]:
+    """A profile file, that was checked, as ``linux.seccomp``."""
     result: dict[str, Any] = {"defaultAction": profile["defaultAction"]}
     for key in ("defaultErrnoRet", "flags", "listenerPath", "listenerMetadata"):
         if profile.get(key) is not None:

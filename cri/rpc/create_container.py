@@ -292,6 +292,10 @@ def _seccomp_profile(
         raise errors.InvalidArgument(f"cannot read seccomp profile {path}: {error.strerror}") from error
     except ValueError as error:
         raise errors.InvalidArgument(f"seccomp profile {path} is not JSON: {error}") from error
+    try:
+        seccomp.check_profile(profile)
+    except errors.InvalidArgument as error:
+        raise errors.InvalidArgument(f"{path} is not a seccomp profile: {error}") from error
     return seccomp.reduce_profile(profile, allowed, _MACHINE)
 
 

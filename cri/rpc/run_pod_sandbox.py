@@ -15,6 +15,7 @@ from cri import errors, events, transitions
 from cri.oci_spec import namespaces as oci_namespaces
 from cri.parts import Parts
 from cri.runtime.cgroup_names import check_parent
+from cri.runtime.handlers import Handler
 from cri.sandboxes import files, idmapped_mounts, namespaces, network, pid_holder
 from cri.store import READY, Sandbox
 from linux import links, netns
@@ -36,6 +37,7 @@ async def run_pod_sandbox(parts: Parts, request: api_pb2.RunPodSandboxRequest) -
     _check(config)
     check_parent(parts.host, config.linux.cgroup_parent)
     handler = parts.handlers.get(request.runtime_handler)
+    _check_user_namespace(parts, handler, config)
     name = full_name(config)
     table = parts.store.sandboxes
     job = table.names.job(name)
@@ -86,6 +88,13 @@ def _check(config: api_pb2.PodSandboxConfig) -> None:
     oci_namespaces.check_sandbox_options(context.namespace_options)
     if len(config.hostname) > 64:
         raise errors.InvalidArgument(f"hostname {config.hostname!r} is longer than 64 characters")
+
+
+def _check_user_namespace(parts: Parts, handler: Handler, config: api_pb2.PodSandboxConfig) -> None:
+    options = config.linux.security_context.namespace_options
+    wanted = options.HasField("userns_options") and options.userns_options.mode == api_pb2.POD
+    if wanted and not (handler.user_namespaces and parts.host.idmapped_mounts):
+        raise errors.InvalidArgument(f"runtime handler {handler.name} does not offer user namespaces on this host")
 
 
 def _set_up(parts: Parts, sandbox: Sandbox) -> None:

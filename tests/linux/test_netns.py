@@ -107,3 +107,10 @@ def test_sysctl_of_a_namespace(pinned):
 )
 def test_sysctl_names(name, path):
     assert sysctl.path(name) == f"/proc/sys/{path}"
+
+
+@pytest.mark.parametrize("name", ["net/../kernel/panic", "net..kernel", "/etc/passwd", "net/ipv4/./x", "", "net/"])
+def test_sysctl_names_that_lead_elsewhere_are_refused(name):
+    with pytest.raises(OSError, match="not the name of a kernel parameter"):
+        sysctl.path(name)
+    assert not sysctl.exists(name)

@@ -45,6 +45,8 @@ def image_store(tmp_path_factory: pytest.TempPathFactory, busybox_layer: bytes) 
         layout = base / f"layout-{number}"
         oci_layout.write(layout, config, busybox_layer)
         oci_layout.load(store, layout, name)
+    oci_layout.write(base / "setuid", {"Env": ["PATH=/bin"]}, busybox_layer, oci_layout.setuid_layer())
+    oci_layout.load(store, base / "setuid", "localhost/setuid:cat")
     yield root, runroot
     mounts.unmount_tree(str(base))
     shutil.rmtree(base, ignore_errors=True)

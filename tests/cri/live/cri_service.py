@@ -20,6 +20,8 @@ from protocols.cri import api_pb2_grpc
 
 TOP = Path(__file__).resolve().parents[3]
 BUSYBOX = "localhost/busybox:latest"
+# On an emulated machine everything takes several times longer.
+PATIENCE = float(os.environ.get("MINIKUBE_PY_TEST_PATIENCE", "1"))
 # Set to systemd where that is the first process: all tests here then go through it (see e2e/vm).
 CGROUP_MANAGER = os.environ.get("MINIKUBE_PY_TEST_CGROUP_MANAGER", "cgroupfs")
 
@@ -94,7 +96,7 @@ class Service:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "cri", *self.arguments()], cwd=TOP, stdout=log, stderr=log
             )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 20 * PATIENCE
         while True:
             try:
                 self.connect()
@@ -128,11 +130,13 @@ class Service:
     def stop(self) -> None:
         assert self.process is not None
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(10 * PATIENCE)
         self.channel.close()
 
     def wipe(self) -> None:
-        subprocess.run([sys.executable, "-m", "cri", "wipe", *self.arguments()], cwd=TOP, check=True, timeout=60)
+        subprocess.run(
+            [sys.executable, "-m", "cri", "wipe", *self.arguments()], cwd=TOP, check=True, timeout=60 * PATIENCE
+        )
 
     def clean(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -326,7 +330,7 @@ class Container:
 
 def until(condition: Any, seconds: float = 10) -> Any:
     """The first true value of a condition."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while not (value := condition()):
         if time.monotonic() > deadline:
             raise AssertionError("the condition did not come true in time")

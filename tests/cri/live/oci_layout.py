@@ -36,6 +36,14 @@ def busybox_layer() -> bytes:
     return buffer.getvalue()
 
 
+def setuid_layer() -> bytes:
+    """``/setuid-cat``: the host's cat with its libraries, owned by root and setuid (busybox would drop privileges)."""
+    cat = Path("/bin/cat")
+    words = subprocess.run(["ldd", cat], capture_output=True, text=True, check=True).stdout.split()
+    files = {word.lstrip("/"): (Path(word).read_bytes(), 0o755) for word in words if word.startswith("/")}
+    return files_layer({**files, "setuid-cat": (cat.read_bytes(), 0o4755)})
+
+
 def files_layer(files: Files) -> bytes:
     """A layer of plain files."""
     buffer = io.BytesIO()

@@ -131,15 +131,70 @@ def test_a_second_stop_with_less_grace_shortens_the_first(service: Service) -> N
         assert not slow.is_alive()
 
 
+@pytest.mark.parametrize("state", ["created", "running", "stopped", "exited"])
+def test_a_container_is_removed_in_every_state(service: Service, state: str) -> None:
+    with service.pod() as pod:
+        container = pod.create("true" if state == "exited" else "sleep", *([] if state == "exited" else ["1000"]))
+        if state != "created":
+            container.start()
+        if state == "stopped":
+            container.stop()
+        if state == "exited":
+            container.wait()
+        for _ in range(2):
+            container.remove()
+        listed = service.runtime.ListContainers(api.ListContainersRequest(filter={"id": container.id}))
+        assert not listed.containers
+        assert not list(service.cgroup_directory(pod.name, "memory").glob(f"*{container.id}*"))
+        assert container.id not in (service.root / "overlay-containers/containers.json").read_text()
+
+
+def test_container_filters_are_and_ed(service: Service) -> None:
+    with service.pod() as pod, service.pod() as other:
+        created = pod.create("sleep", "9", labels={"a": "1", "b": "2"})
+        running, elsewhere = pod.start(labels={"a": "1"}), other.start(labels={"a": "1"})
+
+        def listed(**wanted: object) -> set[str]:
+            request = api.ListContainersRequest(filter=api.ContainerFilter(**wanted))
+            return {c.id for c in service.runtime.ListContainers(request).containers}
+
+        assert {created.id, running.id, elsewhere.id} <= listed()
+        assert listed(pod_sandbox_id=pod.id) == {created.id, running.id}
+        assert listed(pod_sandbox_id=pod.id[:12], label_selector={"b": "2"}) == {created.id}
+        runs = api.ContainerStateValue(state=api.CONTAINER_RUNNING)
+        assert listed(pod_sandbox_id=pod.id, state=runs) == {running.id}
+        assert listed(id=running.id[:12], label_selector={"a": "1"}) == {running.id}
+        assert listed(id=running.id, pod_sandbox_id=other.id) == set()
+        assert listed(label_selector={"a": "3"}) == set()
+        short = api.ContainerStatusRequest(container_id=running.id[:12])
+        assert service.runtime.ContainerStatus(short).status.id == running.id
+        with pytest.raises(grpc.RpcError) as caught:  # a prefix of everything stands for nothing
+            service.runtime.ContainerStatus(api.ContainerStatusRequest(container_id=""))
+        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
 def test_unknown_objects(service: Service) -> None:
     runtime = service.runtime
     runtime.StopContainer(api.StopContainerRequest(container_id="unknown"))
     runtime.RemoveContainer(api.RemoveContainerRequest(container_id="unknown"))
+    runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id="unknown"))
+    runtime.RemovePodSandbox(api.RemovePodSandboxRequest(pod_sandbox_id="unknown"))
+    service.images.RemoveImage(api.RemoveImageRequest(image={"image": "localhost/unknown:tag"}))
     for call in (
         lambda: runtime.ContainerStatus(api.ContainerStatusRequest(container_id="unknown")),
         lambda: runtime.StartContainer(api.StartContainerRequest(container_id="unknown")),
         lambda: runtime.ExecSync(api.ExecSyncRequest(container_id="unknown", cmd=["true"])),
         lambda: runtime.ContainerStats(api.ContainerStatsRequest(container_id="unknown")),
+        lambda: runtime.UpdateContainerResources(api.UpdateContainerResourcesRequest(container_id="unknown")),
+        lambda: runtime.ReopenContainerLog(api.ReopenContainerLogRequest(container_id="unknown")),
+        lambda: runtime.CheckpointContainer(api.CheckpointContainerRequest(container_id="unknown", location="/x")),
+        lambda: runtime.Exec(api.ExecRequest(container_id="unknown", cmd=["true"], stdout=True)),
+        lambda: runtime.Attach(api.AttachRequest(container_id="unknown", stdout=True)),
+        lambda: runtime.PortForward(api.PortForwardRequest(pod_sandbox_id="unknown")),
+        lambda: runtime.PodSandboxStatus(api.PodSandboxStatusRequest(pod_sandbox_id="unknown")),
+        lambda: runtime.PodSandboxStats(api.PodSandboxStatsRequest(pod_sandbox_id="unknown")),
+        lambda: runtime.UpdatePodSandboxResources(api.UpdatePodSandboxResourcesRequest(pod_sandbox_id="unknown")),
+        lambda: runtime.CreateContainer(api.CreateContainerRequest(pod_sandbox_id="unknown")),
     ):
         with pytest.raises(grpc.RpcError) as caught:
             call()
@@ -171,6 +226,9 @@ def test_a_rotated_log_is_reopened(service: Service) -> None:
         log.rename(moved)
         service.runtime.ReopenContainerLog(reopen)
         assert until(log.read_text).split(" ", 3)[3].startswith("tick")
+        kept = moved.read_text()
+        until(lambda: log.read_text().count("tick") > 3)
+        assert moved.read_text() == kept
         container.stop()
         with pytest.raises(grpc.RpcError):
             service.runtime.ReopenContainerLog(reopen)

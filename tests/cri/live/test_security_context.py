@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import grpc
 import pytest
 
 from protocols.cri import api_pb2 as api
-from tests.cri.live.cri_service import Service
+from tests.cri.live.cri_service import Service, until
 
 pytestmark = pytest.mark.live
 DEFAULT = {"profile_type": api.SecurityProfile.RuntimeDefault}
@@ -132,6 +133,135 @@ def test_no_new_privileges_read_only_root_and_paths(service: Service) -> None:
         out = pod.output("cat /etc/group; echo 1 > /proc/sys/net/ipv4/ip_forward", security=masked)
         assert "extra" not in out
         assert "Read-only" in out
+
+
+@pytest.mark.parametrize("no_new_privs", [True, False])
+def test_a_setuid_program_raises_privileges_unless_forbidden(service: Service, *, no_new_privs: bool) -> None:
+    security = {"run_as_user": {"value": 1002}, "no_new_privs": no_new_privs}
+    with service.pod() as pod:
+        container = pod.start("/setuid-cat", "/proc/self/status", image="localhost/setuid:cat", security=security)
+        assert container.wait().exit_code == 0
+        uids = next(line for line in container.logs().splitlines() if line.startswith("Uid:")).split()[1:]
+        assert uids[0] == "1002"
+        assert uids[1] == ("1002" if no_new_privs else "0")
+
+
+def test_paths_stay_masked_and_read_only_for_commands(service: Service) -> None:
+    security = {"masked_paths": ["/data/file", "/no/such/path"], "readonly_paths": ["/tmp"]}
+    with service.pod() as pod:
+        container = pod.start(security=security)
+        assert container.shell("cat /data/file") == ""
+        touch = container.exec("touch", "/tmp/test")
+        assert (touch.exit_code, touch.stderr) == (1, b"touch: /tmp/test: Read-only file system\n")
+
+
+def test_an_unmasked_proc_hides_nothing(service: Service) -> None:
+    kubelets = {"masked_paths": ["/proc/keys", "/proc/timer_list"], "readonly_paths": ["/proc/sys", "/proc/irq"]}
+    with service.pod() as pod:
+        masked = pod.output("mount | grep -c ' /proc/'", security=kubelets)
+        assert int(masked) >= 3
+        assert pod.output("mount | grep -c ' /proc/'") == "0\n"
+        assert pod.output("mount | grep -c ' /proc/'", security={**kubelets, "privileged": True}) == "0\n"
+
+
+@pytest.mark.parametrize(
+    ("security", "allowed"),
+    [
+        ({}, False),
+        ({"capabilities": {"add_capabilities": ["NET_ADMIN"]}}, True),
+        ({"capabilities": {"add_capabilities": ["CAP_NET_ADMIN"]}}, True),
+        ({"privileged": True}, True),
+        ({"capabilities": {"add_capabilities": ["ALL"], "drop_capabilities": ["NET_ADMIN"]}}, False),
+    ],
+)
+def test_the_network_is_managed_with_the_capability(
+    service: Service, security: dict[str, object], *, allowed: bool
+) -> None:
+    with service.pod() as pod:
+        container = pod.start(security=security)
+        assert (container.exec("brctl", "addbr", "mine").exit_code == 0) == allowed
+        assert ("mine" in container.shell("ip link")) == allowed
+
+
+def test_groups_are_those_of_commands_too(service: Service) -> None:
+    security = {"run_as_user": {"value": 1002}, "supplemental_groups": [1234, 5678]}
+    with service.pod() as pod:
+        container = pod.start("sh", "-c", "id -G; exec sleep 1000", security=security)
+        groups = sorted(until(container.logs).split(), key=int)
+        assert groups == ["1003", "1234", "5678", "50000"]
+        assert sorted(container.shell("id -G").split(), key=int) == groups
+        assert sorted(container.status.user.linux.supplemental_groups) == [int(group) for group in groups]
+
+
+SET_HOSTNAME = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["sethostname"], "action": "SCMP_ACT_ERRNO"}]}
+
+
+@pytest.mark.parametrize(
+    ("profile", "more", "allowed"),
+    [
+        (api.SecurityProfile.Unconfined, {"capabilities": {"add_capabilities": ["SYS_ADMIN"]}}, True),
+        (api.SecurityProfile.Localhost, {"capabilities": {"add_capabilities": ["SYS_ADMIN"]}}, False),
+        (api.SecurityProfile.RuntimeDefault, {"capabilities": {"add_capabilities": ["SYS_ADMIN"]}}, True),
+        (api.SecurityProfile.RuntimeDefault, {}, False),
+        (api.SecurityProfile.Localhost, {"privileged": True}, True),
+    ],
+)
+def test_seccomp_and_capabilities_decide_about_a_call(
+    service: Service, profile: int, more: dict[str, object], *, allowed: bool
+) -> None:
+    path = service.directory / "sethostname.json"
+    path.write_text(json.dumps(SET_HOSTNAME))
+    localhost = str(path) if profile == api.SecurityProfile.Localhost else ""
+    seccomp = api.SecurityProfile(profile_type=profile, localhost_ref=localhost)
+    with service.pod() as pod:
+        container = pod.start(security={"seccomp": seccomp, **more})
+        assert (container.exec("hostname", "other").exit_code == 0) == allowed
+        assert container.shell("hostname").strip() == ("other" if allowed else pod.name)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "not an object"),
+        ("{}", "no defaultAction"),
+        ('{"defaultAction": "SCMP_ACT_NONSENSE"}', "SCMP_ACT_NONSENSE"),
+        ('{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": "mkdir", "action": "SCMP_ACT_ERRNO"}]}', "names"),
+        ('{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": 7}', "syscalls"),
+        ('{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"]}]}', "action"),
+    ],
+)
+def test_a_broken_seccomp_profile_is_told(service: Service, text: str, words: str) -> None:
+    path = service.directory / "broken.json"
+    path.write_text(text)
+    security = {"seccomp": {"profile_type": api.SecurityProfile.Localhost, "localhost_ref": str(path)}}
+    with service.pod() as pod, pytest.raises(grpc.RpcError) as caught:
+        pod.create("true", security=security)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert words in caught.value.details()
+    assert str(path) in caught.value.details()
+
+
+def test_a_relative_seccomp_profile_is_refused(service: Service) -> None:
+    security = {"seccomp": {"profile_type": api.SecurityProfile.Localhost, "localhost_ref": "profile.json"}}
+    with service.pod() as pod, pytest.raises(grpc.RpcError) as caught:
+        pod.create("true", security=security)
+    assert "absolute path" in caught.value.details()
+
+
+def test_apparmor_where_the_host_has_none(service: Service) -> None:
+    if Path("/sys/module/apparmor/parameters/enabled").exists():
+        pytest.skip("this host has AppArmor")
+    with service.pod() as pod:
+        security = {"apparmor": {"profile_type": api.SecurityProfile.Localhost, "localhost_ref": "mine"}}
+        with pytest.raises(grpc.RpcError) as caught:
+            pod.create("true", security=security)
+        assert "'mine'" in caught.value.details()
+        assert "AppArmor is not enabled on the host" in caught.value.details()
+        for kind in (api.SecurityProfile.RuntimeDefault, api.SecurityProfile.Unconfined):
+            assert pod.output("echo runs", security={"apparmor": {"profile_type": kind}}) == "runs\n"
+        labels = {"user": "system_u", "role": "system_r", "type": "svirt_t", "level": "s0:c1,c2"}
+        assert pod.output("echo runs", security={"selinux_options": labels}) == "runs\n"
 
 
 def test_volumes_stay_writable_under_a_read_only_root(service: Service) -> None:

@@ -85,6 +85,22 @@ def test_container_stats_have_what_the_kubelet_reads(service: Service) -> None:
         assert not found.stats
 
 
+def test_stats_of_all_and_of_those_that_pass_the_filter(service: Service) -> None:
+    with service.pod() as pod:
+        running = [pod.start(labels={"set": "mine"}).id for _ in range(3)]
+        pod.create("sleep", "9", labels={"set": "mine"})
+
+        def listed(**wanted: object) -> set[str]:
+            request = api.ListContainerStatsRequest(filter=api.ContainerStatsFilter(**wanted) if wanted else None)
+            return {s.attributes.id for s in service.runtime.ListContainerStats(request).stats}
+
+        assert set(running) <= listed()
+        assert listed(label_selector={"set": "mine"}) == set(running)
+        assert listed(label_selector={"set": "theirs"}) == set()
+        assert listed(pod_sandbox_id=pod.id[:12]) == set(running)
+        assert listed(id=running[0][:12]) == {running[0]}
+
+
 def test_pod_stats_add_network_and_processes(service: Service) -> None:
     with service.pod() as pod:
         pod.start()

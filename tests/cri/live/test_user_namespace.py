@@ -64,6 +64,53 @@ def test_a_shared_pid_namespace_within_a_user_namespace(service: Service) -> Non
         assert pod.start().shell("cat /proc/1/cmdline") == "/pause\0"
 
 
+def test_the_nodes_user_namespace_needs_no_mapping(service: Service) -> None:
+    pod = service.pod()
+    pod.options.userns_options.CopyFrom(api.UserNamespace(mode=api.NODE))
+    pod.config.linux.security_context.namespace_options.CopyFrom(pod.options)
+    with pod:
+        assert pod.output("cat /proc/self/uid_map").split() == Path("/proc/self/uid_map").read_text().split()
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        api.UserNamespace(mode=api.POD, uids=[*mapping(), *mapping()], gids=[*mapping(), *mapping()]),
+        api.UserNamespace(
+            mode=api.POD,
+            uids=[api.IDMapping(host_id=FIRST, container_id=1, length=COUNT)],
+            gids=[api.IDMapping(host_id=FIRST, container_id=1, length=COUNT)],
+        ),
+        api.UserNamespace(mode=api.CONTAINER),
+        api.UserNamespace(mode=api.TARGET),
+    ],
+    ids=["two mappings", "id 0 unmapped", "container", "target"],
+)
+def test_impossible_user_namespaces_are_refused(service: Service, user: object) -> None:
+    pod = service.pod()
+    pod.options.userns_options.CopyFrom(user)  # type: ignore[arg-type]
+    pod.config.linux.security_context.namespace_options.CopyFrom(pod.options)
+    with pytest.raises(grpc.RpcError) as caught:
+        pod.run()
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_handler_without_user_namespaces_refuses_them(service: Service) -> None:
+    features = {
+        h.name: h.features.user_namespaces for h in service.runtime.Status(api.StatusRequest()).runtime_handlers
+    }
+    handler = next((name for name, offered in features.items() if name and not offered), "")
+    if not handler:
+        pytest.skip("every handler offers user namespaces")
+    pod = service.pod(handler=handler)
+    pod.options.userns_options.CopyFrom(api.UserNamespace(mode=api.POD, uids=mapping(), gids=mapping()))
+    pod.config.linux.security_context.namespace_options.CopyFrom(pod.options)
+    with pytest.raises(grpc.RpcError) as caught:
+        pod.run()
+    assert handler in caught.value.details()
+    assert "user namespaces" in caught.value.details()
+
+
 def test_mapped_owners_need_a_user_namespace(service: Service, tmp_path: Path) -> None:
     mount = api.Mount(host_path=str(tmp_path), container_path="/m", uidMappings=mapping(), gidMappings=mapping())
     with service.pod() as pod, pytest.raises(grpc.RpcError) as caught:

@@ -33,6 +33,37 @@ def test_relative_paths_are_refused() -> None:
         seccomp.wanted(api.LinuxContainerSecurityContext(seccomp_profile_path="what"))
 
 
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [
+        ([], "not an object"),
+        ({}, "no defaultAction"),
+        ({"defaultAction": "ALLOW"}, "'ALLOW' is none of"),
+        ({"defaultAction": ["SCMP_ACT_ALLOW"]}, "is none of"),
+        ({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": {}, "flags": None}, ""),
+        ({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": "mkdir"}, "syscalls is not a list"),
+        ({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [1]}, "syscalls[0] is not an object"),
+        ({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"]}]}, "syscalls[0].action"),
+        ({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": [], "action": "SCMP_ACT_LOG"}]}, "names"),
+        ({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"name": "mkdir", "action": "SCMP_ACT_LOG"}]}, ""),
+        (
+            {
+                "defaultAction": "SCMP_ACT_ALLOW",
+                "syscalls": [{"name": "a", "action": "SCMP_ACT_LOG", "args": {"a": 1}}],
+            },
+            "args",
+        ),
+    ],
+)
+def test_what_is_no_profile_is_told(profile: object, words: str) -> None:
+    if not words:
+        seccomp.check_profile(profile)
+        return
+    with pytest.raises(errors.InvalidArgument) as caught:
+        seccomp.check_profile(profile)
+    assert words in str(caught.value)
+
+
 def test_the_rich_form_is_reduced_for_capabilities_and_machine() -> None:
     profile = {
         "defaultAction": "SCMP_ACT_ERRNO",
@@ -49,8 +80,6 @@ def test_the_rich_form_is_reduced_for_capabilities_and_machine() -> None:
     assert names == [["b"], ["d"], ["e"]]
     powerful = seccomp.reduce_profile(profile, frozenset({"CAP_SYS_ADMIN"}), "aarch64")["syscalls"]
     assert [rule["names"] for rule in powerful] == [["a"], ["c"], ["d"], ["e"]]
-    with pytest.raises(errors.InvalidArgument):
-        seccomp.reduce_profile({}, frozenset(), "x86_64")
 
 
 def test_the_default_profile_opens_with_capabilities() -> None:
