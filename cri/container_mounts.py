@@ -73,7 +73,7 @@ class MountResolver:
         if image is None:
             raise errors.NotFound(f"ImageVolumeMountFailed: image {mount.image.image!r} is not present")
         name = f"{self._container_id[:32]}{len(self.image_mounts):032x}"
-        layer = self._layers.create(name, [], image, "{}", _now())
+        layer = self._layers.create(name, [], image, {}, _now())
         self.image_mounts.append(name)
         root = self._layers.mount(layer)
         source = root

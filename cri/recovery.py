@@ -7,12 +7,14 @@ other tools' containers are never touched.
 """
 
 import contextlib
-import json
+import datetime
 import os
 import pathlib
 
 from component.logging import get_logger
 from cri import errors, transitions
+from cri.images import orphans
+from cri.images.layers import owner
 from cri.parts import Parts
 from cri.rpc import create_container, run_pod_sandbox
 from cri.runtime import conmon
@@ -38,6 +40,7 @@ async def recover(parts: Parts) -> None:
     for container in parts.store.containers:
         _check_container(parts, container)
     await parts.blocking(_collect_layers, parts)
+    await parts.blocking(orphans.collect, parts.images, parts.layers, datetime.datetime.now(datetime.UTC))
     await parts.blocking(_collect_attachments, parts)
     await parts.blocking(parts.puller.clean)
     if len(parts.store.sandboxes):
@@ -113,7 +116,6 @@ def _collect_layers(parts: Parts) -> None:
     known_mounts = {name for c in parts.store.containers for name in c.image_mounts}
     mounted = {m.path for m in mounts.mountinfo()}
     for record in parts.layers.containers():
-        owner = _owner(record.get("metadata", ""))
         container_id = record["id"]
         if container_id in known:
             rootfs = known[container_id].rootfs
@@ -121,17 +123,9 @@ def _collect_layers(parts: Parts) -> None:
                 _log.warning("Mounting a container's layer again", container=known[container_id].name)
                 with contextlib.suppress(OSError, errors.CRIError):
                     parts.layers.mount(record["layer"])
-        elif owner == parts.config.state_dir and container_id not in known_mounts:
+        elif owner(record) == parts.layers.mark and container_id not in known_mounts:
             _log.info("Deleting a layer of an earlier life", container=container_id)
             parts.layers.delete(container_id)
-
-
-def _owner(metadata: str) -> str:
-    try:
-        value = json.loads(metadata)
-    except ValueError:
-        return ""
-    return str(value.get(create_container.OWNER_KEY, "")) if isinstance(value, dict) else ""
 
 
 def _collect_attachments(parts: Parts) -> None:

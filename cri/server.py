@@ -26,6 +26,7 @@ from cri.events import Events
 from cri.images.layers import ContainerLayers
 from cri.images.pull import Puller
 from cri.images.registries_conf import RegistriesFile
+from cri.images.repair import Repair
 from cri.images.storage import ImageStore
 from cri.parts import Parts
 from cri.procedures import IMAGE_SERVICE, RUNTIME_SERVICE, Procedure
@@ -53,7 +54,7 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
     host = await asyncio.to_thread(host_facts.gather, config.cgroup_manager)
     registries = RegistriesFile(config.registries_conf, mode=config.short_name_mode)
     images = ImageStore(pathlib.Path(config.root), pathlib.Path(config.runroot), registries)
-    layers = ContainerLayers(images, durable=config.durable_storage)
+    layers = ContainerLayers(images, config.state_dir, durable=config.durable_storage)
     parts = Parts(
         config=config,
         host=host,
@@ -74,6 +75,7 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
     metrics.DEFAULT_RUNTIME.set(parts.handlers.default, to=1)
     _tell_clamps(parts)
     await asyncio.to_thread(layers.prepare)
+    await asyncio.to_thread(Repair(images, layers).run)
     parts.exits.start()
     try:
         await recovery.recover(parts)

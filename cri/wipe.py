@@ -26,7 +26,7 @@ async def wipe(config: Config) -> None:
             for sandbox in parts.store.sandboxes:
                 try:
                     await remove_pod_sandbox.remove(parts, sandbox)
-                except errors.CRIError as error:
+                except (errors.CRIError, OSError) as error:
                     _log.warning("Cannot remove a sandbox", sandbox=sandbox.name, cause=str(error))
             parts.networks.collect([])
             await parts.blocking(parts.layers.release)

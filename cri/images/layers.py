@@ -2,11 +2,13 @@
 
 The write side of the shared store, reduced to what a runtime needs: make a container's layer, mount it, unmount it,
 delete it; images themselves are imported and deleted by skopeo's side. Layout, order of locks and of steps are those of
-containers/storage, so podman, buildah and CRI-O see consistent records at any moment, and a crash leaves at worst
-directories without a record, which ``recover`` removes. Everything here blocks; call it in a thread.
+containers/storage, so podman, buildah and CRI-O see consistent records at any moment. A crash leaves at worst a
+directory without a record or a layer without a container: ``cri.images.orphans`` knows ours by the owner's mark that
+every record of ours carries. Everything here blocks; call it in a thread.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import random
@@ -14,6 +16,7 @@ import shutil
 import stat
 import string
 from collections.abc import Iterator
+from typing import Any
 
 from cri import errors
 from cri.images.records import Record, RecordFile
@@ -23,23 +26,46 @@ from linux import mounts
 _PAGE = 4000  # mount(2) copies one page of options
 _LINK_LETTERS = string.ascii_uppercase + "234567"
 _UNKNOWN_FORMATS = ("lower-layers",)
+_RESERVE = 1 << 20
+
+
+_OWNER = "minikube-py-state"
+
+
+def owner(record: Record) -> str:
+    """Whose a layer or a container is; empty for those of other tools."""
+    try:
+        value = json.loads(record.get("metadata") or "{}")
+    except ValueError:
+        return ""
+    return str(value.get(_OWNER, "")) if isinstance(value, dict) else ""
 
 
 class ContainerLayers:
     """Writable layers and container records of one store."""
 
-    def __init__(self, store: ImageStore, *, durable: bool = True) -> None:
-        """Work on the same files as ``store``; ``durable`` is fsync before each rename."""
+    def __init__(self, store: ImageStore, mark: str, *, durable: bool = True) -> None:
+        """Work on the same files as ``store``.
+
+        Args:
+            store: The store.
+            mark: Our name on what we put there.
+            durable: Whether files are brought to the disk before each rename.
+        """
         self._store = store
+        self.mark = mark
         self._home = store.root / "overlay"
         base = store.root / "overlay-containers"
         self._layers = RecordFile(store.locks, store.layers.path, store.layers.lock, durable=durable)
-        self._containers = RecordFile(store.locks, base / "containers.json", base / "containers.lock", durable=durable)
+        self.container_records = self._containers = RecordFile(
+            store.locks, base / "containers.json", base / "containers.lock", durable=durable
+        )
         mounted = store.runroot / "overlay-layers"
         self._mounted = RecordFile(
             store.locks, mounted / "mountpoints.json", mounted / "mountpoints.lock", durable=False
         )
         self._storage_lock = store.root / "storage.lock"
+        self._reserve = store.root / "overlay-containers/.reserve"
 
     def prepare(self) -> None:
         """Make the store's directories, and bind its home on itself.
@@ -53,6 +79,7 @@ class ContainerLayers:
             (self._store.runroot / path).mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._store.locks.exclusive(self._storage_lock):
             self._hold_home()
+        self._keep_reserve()
 
     def _hold_home(self) -> None:
         """Make the home a mount point. Another tool that found nothing mounted may have undone that since last time."""
@@ -76,29 +103,48 @@ class ContainerLayers:
         """Ids of the containers (of any tool) that stand on an image."""
         return [r["id"] for r in self._containers.read() if r.get("image") == image_id]
 
-    def create(self, container_id: str, names: list[str], image: Image, metadata: str, created: str) -> str:
-        """Make a container's layer and its record; returns the layer's id."""
+    def create(self, container_id: str, names: list[str], image: Image, metadata: dict[str, Any], created: str) -> str:
+        """Make a container's layer and its record; returns the layer's id.
+
+        Raises:
+            ResourceExhausted: the disk is full; nothing is left behind.
+        """
         layer_id = os.urandom(32).hex()
-        try:
-            lower, shape = self._below(image)
-            with self._lock_store():
+        lower, shape = self._below(image)
+        record = {
+            "id": container_id,
+            "names": names,
+            "image": image.id,
+            "layer": layer_id,
+            "metadata": json.dumps({_OWNER: self.mark, **metadata}),
+            "created": created,
+            "flags": {"MountLabel": "", "ProcessLabel": ""},
+        }
+        with self._store.locks.exclusive(self._layers.lock, self._containers.lock):
+            try:
                 self._make_directories(layer_id, lower, shape)
-                layers = self._layers.read()
-                self._layers.write([*layers, _layer_record(layer_id, image, created)])
-                record = {
-                    "id": container_id,
-                    "names": names,
-                    "image": image.id,
-                    "layer": layer_id,
-                    "metadata": metadata,
-                    "created": created,
-                    "flags": {"MountLabel": "", "ProcessLabel": ""},
-                }
+                self._layers.write([*self._layers.read(), self._layer_record(layer_id, image, created)])
                 self._containers.write([*self._containers.read(), record])
-        except OSError as error:
-            shutil.rmtree(self._home / layer_id, ignore_errors=True)
-            raise errors.ResourceExhausted(f"cannot create a layer in {self._home}: {error}") from error
+            except OSError as error:
+                self._take_back(layer_id)
+                raise errors.ResourceExhausted(f"cannot create a layer in {self._home}: {error}") from error
         return layer_id
+
+    def _take_back(self, layer_id: str) -> None:
+        """Undo as much of ``create`` as was done. A record that cannot be taken out keeps its directory."""
+        try:
+            if any(r["id"] == layer_id for r in self._layers.read()):
+                self._layers.write([r for r in self._layers.read() if r["id"] != layer_id])
+        except OSError:
+            return
+        self._unlink(layer_id)
+        shutil.rmtree(self._home / layer_id, ignore_errors=True)
+
+    def _layer_record(self, layer_id: str, image: Image, created: str) -> Record:
+        record: Record = {"id": layer_id, "created": created, "metadata": json.dumps({_OWNER: self.mark})}
+        if image.top_layer:
+            record["parent"] = image.top_layer
+        return record
 
     @property
     def home(self) -> pathlib.Path:
@@ -150,26 +196,54 @@ class ContainerLayers:
             self._mounted.write([r for r in points if r.get("id") != layer_id])
 
     def delete(self, container_id: str) -> None:
-        """Unmount and delete a container's layer and its record; what is gone already is fine."""
-        layer_id = ""
+        """Unmount and delete a container's layer and its record; what is gone already is fine.
+
+        Raises:
+            ResourceExhausted: there is no room for the shorter records, not even that of the reserve.
+        """
+        try:
+            layer_id = self._forget(container_id)
+        except OSError:
+            self._reserve.unlink(missing_ok=True)
+            try:
+                layer_id = self._forget(container_id)
+            except OSError as error:
+                raise errors.ResourceExhausted(f"cannot delete a layer in {self._home}: {error}") from error
+        # The bulk of the files goes outside the locks, as others wait for them.
+        if layer_id:
+            shutil.rmtree(self._home / layer_id, ignore_errors=True)
+        for base in (self._store.root, self._store.runroot):
+            shutil.rmtree(base / "overlay-containers" / container_id, ignore_errors=True)
+        self._keep_reserve()
+
+    def _forget(self, container_id: str) -> str:
+        """Unmount a container's layer and take out its records; returns the layer's id."""
         with self._store.locks.exclusive(
             self._storage_lock, self._layers.lock, self._containers.lock, self._mounted.lock
         ):
             containers = self._containers.read()
             mine = next((r for r in containers if r["id"] == container_id), None)
             if mine is None:
-                return
+                return ""
             layer_id = str(mine.get("layer", ""))
             if layer_id:
                 self._unmount(layer_id)
+            # The container first: a crash in between leaves a layer with our mark, not a container without a layer.
+            self._containers.write([r for r in containers if r["id"] != container_id])
+            if layer_id:
                 self._unlink(layer_id)
                 self._layers.write([r for r in self._layers.read() if r["id"] != layer_id])
-            self._containers.write([r for r in containers if r["id"] != container_id])
-        # The bulk of the files goes outside the locks, as others wait for them.
-        if layer_id:
-            shutil.rmtree(self._home / layer_id, ignore_errors=True)
-        for base in (self._store.root, self._store.runroot):
-            shutil.rmtree(base / "overlay-containers" / container_id, ignore_errors=True)
+            return layer_id
+
+    def _keep_reserve(self) -> None:
+        """Hold some room back: on a full disk it is what the records need for something to be deleted at all."""
+        if self._reserve.exists():
+            return
+        try:
+            with self._reserve.open("wb") as stream:
+                os.posix_fallocate(stream.fileno(), 0, _RESERVE)
+        except OSError:
+            self._reserve.unlink(missing_ok=True)  # the next deletion tries again
 
     def usage(self, layer_id: str) -> tuple[int, int]:
         """Bytes and inodes of a container's writable layer."""
@@ -184,8 +258,11 @@ class ContainerLayers:
         return used, inodes
 
     @contextlib.contextmanager
-    def _lock_store(self) -> Iterator[None]:
-        with self._store.locks.exclusive(self._layers.lock, self._containers.lock):
+    def lock_records(self) -> Iterator[None]:
+        """Hold all records of the store for writing."""
+        with self._store.locks.exclusive(
+            self._storage_lock, self._layers.lock, self._store.images.lock, self._containers.lock
+        ):
             yield
 
     def _below(self, image: Image) -> tuple[str, os.stat_result | None]:
@@ -240,13 +317,6 @@ def _mount_id(path: pathlib.Path) -> str:
     finally:
         os.close(descriptor)
     return ""
-
-
-def _layer_record(layer_id: str, image: Image, created: str) -> Record:
-    record: Record = {"id": layer_id, "created": created}
-    if image.top_layer:
-        record["parent"] = image.top_layer
-    return record
 
 
 def _overlay_options(prefix: str, lower: list[str], layer: str) -> str:

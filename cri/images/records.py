@@ -33,6 +33,16 @@ class RecordFile:
         self._volatile: set[str] = set()
 
     @property
+    def paths(self) -> tuple[pathlib.Path, pathlib.Path]:
+        """The file and its volatile twin; either may be missing."""
+        return self.path, self._twin
+
+    def replace(self, path: pathlib.Path, records: list[Record]) -> None:
+        """Write one of ``paths`` anew; the caller holds the lock."""
+        self._locks.sign(self.lock)
+        self._replace(path, records)
+
+    @property
     def version(self) -> bytes | None:
         """Changes whenever the records may have changed."""
         self.read()
@@ -70,16 +80,20 @@ class RecordFile:
 
     def _replace(self, path: pathlib.Path, records: list[Record]) -> None:
         temporary = path.with_name(f".tmp-{path.name}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            data = orjson.dumps(records)
-            if os.write(descriptor, data) != len(data):
-                raise errors.ResourceExhausted(f"{path}: short write, is the disk full?")
-            if self._durable:
-                os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
+            with open(temporary, "wb", opener=_private) as stream:
+                stream.write(orjson.dumps(records))
+                stream.flush()
+                if self._durable:
+                    os.fdatasync(stream.fileno())
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
         temporary.replace(path)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def _load(path: pathlib.Path) -> list[Record]:

@@ -34,7 +34,6 @@ from protocols.cri import api_pb2
 
 _log = get_logger("container")
 _SLOW = 1.0
-OWNER_KEY = "minikube-py-state"
 _MACHINE = os.uname().machine
 
 
@@ -115,7 +114,7 @@ def _make(parts: Parts, handler: Handler, sandbox: Sandbox, container: Container
     _describe_image(container, image)
     created = datetime.datetime.fromtimestamp(container.created_at / 1e9, datetime.UTC)
     layer = parts.layers.create(
-        container.id, [container.name], image, _metadata(parts, sandbox, container), f"{created:%Y-%m-%dT%H:%M:%S.%fZ}"
+        container.id, [container.name], image, _metadata(sandbox, container), f"{created:%Y-%m-%dT%H:%M:%S.%fZ}"
     )
     view = ""
     if sandbox.user_namespace:
@@ -182,23 +181,20 @@ def _describe_image(container: Container, image: Image) -> None:
     container.image_ref = image.digested[0] if image.digested else image.id
 
 
-def _metadata(parts: Parts, sandbox: Sandbox, container: Container) -> str:
+def _metadata(sandbox: Sandbox, container: Container) -> dict[str, Any]:
     pod = sandbox.config.metadata
-    return json.dumps(
-        {
-            OWNER_KEY: parts.config.state_dir,
-            "pod-name": sandbox.name,
-            "pod-id": sandbox.id,
-            "image-name": container.image_name,
-            "image-id": container.image_id,
-            "name": container.name,
-            "metadata-name": container.config.metadata.name,
-            "uid": pod.uid,
-            "namespace": pod.namespace,
-            "attempt": container.config.metadata.attempt,
-            "created-at": container.created_at // 10**9,
-        }
-    )
+    return {
+        "pod-name": sandbox.name,
+        "pod-id": sandbox.id,
+        "image-name": container.image_name,
+        "image-id": container.image_id,
+        "name": container.name,
+        "metadata-name": container.config.metadata.name,
+        "uid": pod.uid,
+        "namespace": pod.namespace,
+        "attempt": container.config.metadata.attempt,
+        "created-at": container.created_at // 10**9,
+    }
 
 
 def _facts(
