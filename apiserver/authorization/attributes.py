@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from apimachinery.objects.selectors import FieldRequirement, Requirement
 from apiserver.authentication.user import UserInfo
 
 
@@ -22,6 +23,9 @@ class AuthorizationAttributes:
     name: str = ""
     path: str = ""
     resource_request: bool = True
+    field_selector: tuple[FieldRequirement, ...] = ()
+    """What a list, watch or deletecollection is narrowed to; an authorizer may allow more for it."""
+    label_selector: tuple[Requirement, ...] = ()
 
 
 class Decision(NamedTuple):

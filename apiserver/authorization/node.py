@@ -1,14 +1,15 @@
 """The Node authorizer: what a kubelet may see follows from the Pods bound to its Node.
 
 Keeps, per node, what its Pods refer to (Secrets, ConfigMaps, claims, ServiceAccounts, ResourceClaims), fed by the Pod
-lister's keys of changed Pods (read when somebody asks). Everything a kubelet may do regardless comes from the rules of
-the ClusterRole `system:node`.
+lister's keys of changed Pods (read when somebody asks). Lists and watches are allowed when a selector narrows them to
+the node's own. Everything a kubelet may do regardless comes from the rules of the ClusterRole `system:node`; what it
+may change is NodeRestriction's business.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from apimachinery.objects.metadata import Obj
@@ -20,6 +21,8 @@ from apiserver.authorization.rules import compile_rules
 
 Reference = tuple[str, str, str]  # resource, namespace, name
 
+_CLAIMS: Final = "persistentvolumeclaims"
+_MIRROR: Final = "kubernetes.io/config.mirror"
 _ALLOWED: Final = Decision(allowed=True)
 
 
@@ -66,7 +69,7 @@ def _volume_references(volume: Obj, namespace: str, pod: str) -> Iterator[Refere
         yield "configmaps", namespace, volume["configMap"].get("name", "")
     if volume.get("persistentVolumeClaim"):
         yield "persistentvolumeclaims", namespace, volume["persistentVolumeClaim"].get("claimName", "")
-    if volume.get("ephemeral"):
+    if volume.get("ephemeral") is not None:
         yield "persistentvolumeclaims", namespace, f"{pod}-{volume.get('name', '')}"
     for source in (volume.get("projected") or {}).get("sources") or ():
         if source.get("secret"):
@@ -97,6 +100,35 @@ def pod_references(pod: Obj) -> set[Reference]:
     return out
 
 
+# volume source of a PersistentVolume -> where references to Secrets stand that its node's kubelet reads
+_PERSISTENT_VOLUME_SECRETS: Final[dict[str, tuple[str, ...]]] = {
+    "cephfs": ("secretRef",),
+    "cinder": ("secretRef",),
+    "csi": ("nodePublishSecretRef", "nodeStageSecretRef", "nodeExpandSecretRef"),
+    "flexVolume": ("secretRef",),
+    "iscsi": ("secretRef",),
+    "rbd": ("secretRef",),
+    "scaleIO": ("secretRef",),
+    "storageos": ("secretRef",),
+}
+
+
+def persistent_volume_secrets(volume: Obj) -> set[tuple[str, str]]:
+    """Return (namespace, name) of the Secrets a kubelet needs to mount a PersistentVolume."""
+    spec = volume.get("spec") or {}
+    owner = (spec.get("claimRef") or {}).get("namespace", "")
+    out: set[tuple[str, str]] = set()
+    for source, parts in _PERSISTENT_VOLUME_SECRETS.items():
+        for part in parts:
+            reference = (spec.get(source) or {}).get(part) or {}
+            if reference.get("name"):
+                out.add((reference.get("namespace") or owner, reference["name"]))
+    azure = spec.get("azureFile") or {}
+    if azure.get("secretName"):
+        out.add((azure.get("secretNamespace") or owner, azure["secretName"]))
+    return out
+
+
 class NodeAuthorizer:
     """Allows kubelets what their Pods need."""
 
@@ -104,7 +136,9 @@ class NodeAuthorizer:
         self._rules = compile_rules([parse_rule(line) for line in CLUSTER_ROLES["system:node"]])
         self._pods = listers("pods")
         self._claims = listers("persistentvolumeclaims")
+        self._volumes = listers("persistentvolumes")
         self._attachments = listers("volumeattachments.storage.k8s.io")
+        self._slices = listers("resourceslices.resource.k8s.io")
         self._by_node: dict[str, Counter[Reference]] = {}
         self._by_pod: dict[str, tuple[str, set[Reference]]] = {}
         self._touched: set[str] = set()
@@ -124,7 +158,9 @@ class NodeAuthorizer:
             pod = self._pods.get(namespace, name)
             node = (pod.get("spec") or {}).get("nodeName", "") if pod is not None else ""
             if pod is not None and node:
-                references = pod_references(pod)
+                # A mirror Pod refers to nothing: its kubelet wrote it, and could name whatever it wants to read.
+                mirror = _MIRROR in (pod["metadata"].get("annotations") or {})
+                references = {("pods", namespace, name)} if mirror else pod_references(pod)
                 self._by_pod[key] = (node, references)
                 self._by_node.setdefault(node, Counter()).update(references)
 
@@ -162,35 +198,52 @@ class NodeAuthorizer:
         if (resource, namespace, name) in counts:
             return True
         if resource == "persistentvolumes":
-            return any(
-                (self._claims.get(ref[1], ref[2]) or {}).get("spec", {}).get("volumeName") == name
-                for ref in counts
-                if ref[0] == "persistentvolumeclaims"
-            )
+            return name in self._volumes_of(counts)
+        if resource == "secrets":
+            volumes = (self._volumes.get(None, volume) for volume in self._volumes_of(counts))
+            return any((namespace, name) in persistent_volume_secrets(volume) for volume in volumes if volume)
         return False
 
-    def _by_reference(self, node: str, attrs: AuthorizationAttributes) -> Decision:
-        if attrs.subresource and not (attrs.resource == "persistentvolumeclaims" and attrs.subresource == "status"):
-            return _refused("cannot get subresource of " + attrs.resource)
-        verbs: tuple[str, ...] = ("get",)
-        if attrs.subresource:
-            verbs = ("get", "update", "patch")
-        elif attrs.resource in ("secrets", "configmaps"):
-            verbs = ("get", "list", "watch")
-        if attrs.verb not in verbs:
-            return _refused(f"can only {', '.join(verbs)} resource of this type")
+    def _volumes_of(self, references: Iterable[Reference]) -> set[str]:
+        """Return the names of the volumes that claims among the references are bound to."""
+        claims = (self._claims.get(namespace, name) for kind, namespace, name in references if kind == _CLAIMS)
+        return {str(((claim or {}).get("spec") or {}).get("volumeName", "")) for claim in claims} - {""}
+
+    def _related(self, node: str, attrs: AuthorizationAttributes, *, found: bool | None = None) -> Decision:
         if not attrs.name:
             return _refused("No Object name found")
-        if self.refers(node, attrs.resource, attrs.namespace, attrs.name):
-            return _ALLOWED
-        return _refused(f"no relationship found between node '{node}' and this object")
+        if found is None:
+            found = self.refers(node, attrs.resource, attrs.namespace, attrs.name)
+        return _ALLOWED if found else _refused(f"no relationship found between node '{node}' and this object")
 
-    def _token(self, node: str, attrs: AuthorizationAttributes) -> Decision:
-        if attrs.subresource != "token" or attrs.verb != "create":
+    def _get(self, node: str, attrs: AuthorizationAttributes) -> Decision:
+        if attrs.resource == _CLAIMS and attrs.subresource == "status":
+            if attrs.verb not in ("update", "patch"):
+                return _refused("can only get/update/patch this type")
+            return self._related(node, attrs)
+        if attrs.verb != "get":
+            return _refused("can only get individual resources of this type")
+        if attrs.subresource:
+            return _refused("cannot get subresource")
+        return self._related(node, attrs)
+
+    def _read(self, node: str, attrs: AuthorizationAttributes) -> Decision:
+        if attrs.verb not in ("get", "list", "watch"):
+            return _refused("can only read resources of this type")
+        if attrs.subresource:
+            return _refused("cannot read subresource")
+        if not attrs.namespace:
+            return _refused("can only read namespaced object of this type")
+        return self._related(node, attrs)
+
+    def _service_account(self, node: str, attrs: AuthorizationAttributes) -> Decision:
+        if attrs.verb == "get" and not attrs.subresource:
+            return self._related(node, attrs)
+        if attrs.verb != "create" or not attrs.name:
             return _refused("can only create tokens for individual service accounts")
-        if self.refers(node, "serviceaccounts", attrs.namespace, attrs.name):
-            return _ALLOWED
-        return _refused(f"no relationship found between node '{node}' and this object")
+        if attrs.subresource != "token":
+            return _refused("can only create token subresource of serviceaccount")
+        return self._related(node, attrs)
 
     def _lease(self, node: str, attrs: AuthorizationAttributes) -> Decision:
         if attrs.verb not in ("get", "create", "update", "patch", "delete"):
@@ -211,24 +264,68 @@ class NodeAuthorizer:
         return _ALLOWED
 
     def _attachment(self, node: str, attrs: AuthorizationAttributes) -> Decision:
-        if attrs.verb != "get" or attrs.subresource or not attrs.name:
+        if attrs.verb != "get":
             return _refused("can only get individual resources of this type")
+        if attrs.subresource:
+            return _refused("cannot get subresource")
         found = self._attachments.get(None, attrs.name)
-        if found is not None and (found.get("spec") or {}).get("nodeName") == node:
-            return _ALLOWED
-        return _refused(f"no relationship found between node '{node}' and this object")
+        return self._related(node, attrs, found=_node_of(found) == node)
 
-    def _resource_slice(self, _node: str, attrs: AuthorizationAttributes) -> Decision:
+    def _resource_slice(self, node: str, attrs: AuthorizationAttributes) -> Decision:
         if attrs.subresource:
             return _refused("cannot authorize ResourceSlice subresources")
-        return _ALLOWED
+        if attrs.verb == "create":
+            return _ALLOWED
+        if attrs.verb in ("get", "update", "patch", "delete"):
+            return self._related(node, attrs, found=_node_of(self._slices.get(None, attrs.name)) == node)
+        if attrs.verb not in ("watch", "list", "deletecollection"):
+            return _refused(
+                "only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, "
+                "delete, deletecollection"
+            )
+        # The selector is `spec.nodeName` since v1beta1 of the group; v1alpha's was `nodeName`.
+        if any(_narrowed(attrs, field, node) for field in ("spec.nodeName", "nodeName")):
+            return _ALLOWED
+        return _refused("can only list/watch/deletecollection resourceslices with nodeName field selector")
 
     def _node(self, node: str, attrs: AuthorizationAttributes) -> Decision:
-        # A kubelet sees its own Node only (v1.32: AuthorizeNodeWithSelectors); the list form needs a field selector
-        # that this answer doesn't see, so list and watch stay with the role's rules.
-        if attrs.verb in ("get", "update", "patch") and attrs.name and attrs.name != node:
-            return _refused(f"node '{node}' cannot read '{attrs.name}', only its own Node object")
-        return _ALLOWED if any(rule.allows(attrs) for rule in self._rules) else NO_OPINION
+        if not attrs.subresource:
+            if attrs.verb in ("create", "update", "patch"):
+                return _ALLOWED
+            if attrs.verb in ("get", "list", "watch"):
+                if attrs.name == node:
+                    return _ALLOWED
+                what = f"'{attrs.name}'" if attrs.name else "all nodes"
+                return _refused(f"node '{node}' cannot read {what}, only its own Node object")
+        elif attrs.subresource == "status" and attrs.verb in ("update", "patch"):
+            return _ALLOWED
+        return NO_OPINION
+
+    def _pod(self, node: str, attrs: AuthorizationAttributes) -> Decision:
+        if not attrs.subresource:
+            if attrs.verb == "get":
+                return self._get(node, attrs)
+            if attrs.verb in ("list", "watch"):
+                if _narrowed(attrs, "spec.nodeName", node):
+                    return _ALLOWED
+                if attrs.name:
+                    return self._related(node, attrs)
+                return _refused("can only list/watch pods with spec.nodeName field selector")
+        return _ALLOWED if (attrs.subresource, attrs.verb) in _POD_WRITES else NO_OPINION
+
+
+# What a kubelet writes of Pods; NodeRestriction sees to it that they are its own.
+_POD_WRITES: Final = frozenset(
+    {("", "create"), ("", "delete"), ("status", "update"), ("status", "patch"), ("eviction", "create")}
+)
+
+
+def _node_of(obj: Obj | None) -> str:
+    return str(((obj or {}).get("spec") or {}).get("nodeName", ""))
+
+
+def _narrowed(attrs: AuthorizationAttributes, field: str, node: str) -> bool:
+    return any(one.equal and one.field == field and one.value == node for one in attrs.field_selector)
 
 
 def _refused(reason: str) -> Decision:
@@ -240,16 +337,15 @@ def _quote(text: str) -> str:
 
 
 Check = Callable[[NodeAuthorizer, str, AuthorizationAttributes], Decision]
-_reference: Final[Check] = NodeAuthorizer._by_reference  # noqa: SLF001 - a table of this class's own methods
-
 _CHECKS: Final[dict[tuple[str, str], Check]] = {
-    ("", "secrets"): _reference,
-    ("", "configmaps"): _reference,
-    ("", "persistentvolumeclaims"): _reference,
-    ("", "persistentvolumes"): _reference,
-    ("resource.k8s.io", "resourceclaims"): _reference,
-    ("", "serviceaccounts"): NodeAuthorizer._token,  # noqa: SLF001 - as above
+    ("", "secrets"): NodeAuthorizer._read,  # noqa: SLF001 - a table of the class's own methods
+    ("", "configmaps"): NodeAuthorizer._read,  # noqa: SLF001 - as above
+    ("", _CLAIMS): NodeAuthorizer._get,  # noqa: SLF001 - as above
+    ("", "persistentvolumes"): NodeAuthorizer._get,  # noqa: SLF001 - as above
+    ("resource.k8s.io", "resourceclaims"): NodeAuthorizer._get,  # noqa: SLF001 - as above
+    ("", "serviceaccounts"): NodeAuthorizer._service_account,  # noqa: SLF001 - as above
     ("", "nodes"): NodeAuthorizer._node,  # noqa: SLF001 - as above
+    ("", "pods"): NodeAuthorizer._pod,  # noqa: SLF001 - as above
     ("coordination.k8s.io", "leases"): NodeAuthorizer._lease,  # noqa: SLF001 - as above
     ("storage.k8s.io", "csinodes"): NodeAuthorizer._csi_node,  # noqa: SLF001 - as above
     ("storage.k8s.io", "volumeattachments"): NodeAuthorizer._attachment,  # noqa: SLF001 - as above

@@ -13,7 +13,7 @@ from apimachinery.errors import Forbidden
 from apimachinery.objects.metadata import Obj
 from apiserver.authentication.user import MASTERS, UserInfo
 from apiserver.authorization.attributes import AuthorizationAttributes, Decision
-from apiserver.authorization.node import NodeAuthorizer
+from apiserver.authorization.node import NodeAuthorizer, node_name
 from apiserver.authorization.rbac import RBAC
 
 __all__ = ["AuthorizationAttributes", "Authorizer", "Decision", "forbidden"]
@@ -91,7 +91,7 @@ class Authorizer:
         for _, authorizer in self._authorizers:
             if isinstance(authorizer, RBAC):
                 rules += authorizer.rules_for(user, namespace)
-            elif isinstance(authorizer, NodeAuthorizer):
+            elif isinstance(authorizer, NodeAuthorizer) and node_name(user)[1]:
                 errors.append("node authorizer does not support user rule resolution")
             elif isinstance(authorizer, AlwaysAllow):
                 rules += [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]

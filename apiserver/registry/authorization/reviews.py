@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from apimachinery.errors import BadRequest, Invalid
 from apimachinery.objects import field_path
 from apimachinery.objects.field_path import FieldError, FieldPath
+from apimachinery.objects.label_selector_grammar import parse_label_selector
 from apimachinery.objects.metadata import Obj
+from apimachinery.objects.selectors import (
+    FieldRequirement,
+    Requirement,
+    SelectorError,
+    from_label_selector,
+    parse_field_selector,
+)
 from apiserver.authentication.user import UserInfo
 from apiserver.authorization.attributes import AuthorizationAttributes
 from apiserver.authorization.registry import Authorizer
@@ -28,11 +37,60 @@ def _attributes(spec: Obj, user: UserInfo) -> AuthorizationAttributes:
             subresource=resource.get("subresource", ""),
             namespace=resource.get("namespace", ""),
             name=resource.get("name", ""),
+            field_selector=_field_requirements(resource.get("fieldSelector") or {}),
+            label_selector=_label_requirements(resource.get("labelSelector") or {}),
         )
     path = spec.get("nonResourceAttributes") or {}
     return AuthorizationAttributes(
         user=user, verb=path.get("verb", ""), path=path.get("path", ""), resource_request=False
     )
+
+
+def _field_requirements(selector: Obj) -> tuple[FieldRequirement, ...]:
+    """Return what narrows the question; requirements that can't be expressed are left out, which never allows more."""
+    with suppress(SelectorError):
+        if selector.get("rawSelector"):
+            return parse_field_selector(selector["rawSelector"]).requirements
+    rows = selector.get("requirements") or ()
+    return tuple(
+        FieldRequirement(row.get("key", ""), row["values"][0], row["operator"] == "In")
+        for row in rows
+        if row.get("operator") in ("In", "NotIn") and len(row.get("values") or ()) == 1
+    )
+
+
+def _label_requirements(selector: Obj) -> tuple[Requirement, ...]:
+    with suppress(SelectorError):
+        if selector.get("rawSelector"):
+            return parse_label_selector(selector["rawSelector"]).requirements
+        return from_label_selector({"matchExpressions": selector.get("requirements") or []}).requirements
+    return ()
+
+
+def _validate_selector(selector: Obj, path: FieldPath) -> list[FieldError]:
+    raw, rows = selector.get("rawSelector"), selector.get("requirements") or []
+    if raw and rows:
+        return [
+            field_path.invalid(path.child("rawSelector"), raw, "may not specified at the same time as requirements")
+        ]
+    if not raw and not rows:
+        why = f"when {path} is specified, requirements or rawSelector is required"
+        return [field_path.required(path.child("requirements"), why)]
+    out: list[FieldError] = []
+    for index, row in enumerate(rows):
+        where, values = path.child("requirements").index(index), row.get("values") or []
+        operator = row.get("operator", "")
+        if not row.get("key"):
+            out.append(field_path.required(where.child("key"), "must be specified"))
+        if operator in ("In", "NotIn") and not values:
+            why = "must be specified when `operator` is 'In' or 'NotIn'"
+            out.append(field_path.required(where.child("values"), why))
+        elif operator in ("Exists", "DoesNotExist") and values:
+            why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            out.append(field_path.forbidden(where.child("values"), why))
+        elif operator not in ("In", "NotIn", "Exists", "DoesNotExist"):
+            out.append(field_path.invalid(where.child("operator"), operator, "not a valid selector operator"))
+    return out
 
 
 def _validate_target(spec: Obj) -> list[FieldError]:
@@ -43,7 +101,12 @@ def _validate_target(spec: Obj) -> list[FieldError]:
     if resource is None and path is None:
         why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
         return [field_path.invalid(_SPEC.child("resourceAttributes"), None, why)]
-    return []
+    return [
+        problem
+        for name in ("fieldSelector", "labelSelector")
+        if (selector := (resource or {}).get(name)) is not None
+        for problem in _validate_selector(selector, _SPEC.child("resourceAttributes", name))
+    ]
 
 
 def _validate_subject(spec: Obj) -> list[FieldError]:

@@ -243,6 +243,9 @@ async def test_node_restriction(cluster):
         await admit(cluster, attributes(pod(nodeName="n1"), user=kubelet))
     mirror = pod(nodeName="n1")
     mirror["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}
+    cluster.put("nodes", {"metadata": {"name": "n1", "uid": "u1"}})
+    owner = {"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "u1", "controller": True}
+    mirror["metadata"]["ownerReferences"] = [owner]
     assert "volumes" not in (await admit(cluster, attributes(mirror, user=kubelet))).object["spec"]
 
 

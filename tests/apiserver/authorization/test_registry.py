@@ -1,5 +1,6 @@
 import pytest
 
+from apimachinery.objects.selectors import FieldRequirement
 from apiserver.authentication.user import UserInfo
 from apiserver.authorization.rbac_bootstrap import bootstrap_objects, ensure_bootstrap, mended, parse_rule
 from apiserver.authorization.registry import AuthorizationAttributes, Authorizer, forbidden
@@ -92,7 +93,8 @@ async def test_a_node_reads_what_its_pods_use(cluster):
     assert not ask(authorizer, node, "list", "secrets", "ns")
     assert ask(authorizer, node, "create", "serviceaccounts", "ns", "default", subresource="token")
     assert not ask(authorizer, user("system:node:n2", "system:nodes"), "get", "secrets", "ns", "s")
-    assert ask(authorizer, node, "list", "pods")
+    assert not ask(authorizer, node, "list", "pods")
+    assert ask(authorizer, node, "list", "pods", field_selector=(FieldRequirement("spec.nodeName", "n1"),))
     assert ask(authorizer, node, "update", "leases", "kube-node-lease", "n1", group="coordination.k8s.io")
     assert not ask(authorizer, node, "update", "leases", "kube-node-lease", "n2", group="coordination.k8s.io")
     cluster.by_name["pods"].drop("ns", "p")
