@@ -15,6 +15,7 @@ from apiserver.admission.cel_functions import MAP_OF_ENTRIES, RENAMED
 
 # The library checks text of this length in some 20 ms.
 _MOST_CHARACTERS: Final = 100_000
+COST_LIMIT_EXCEEDED: Final = "operation cancelled: actual cost limit exceeded"
 _OBJECTS: Final = re.compile(r"(Object|JSONPatch)(\.\w+)*")
 _STATUS: Final = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$")
 # The library's wording -> cel-go's.
@@ -34,7 +35,7 @@ _EVALUATION_WORDS: Final = (
     (re.compile(r"No matching overloads found.*"), "no such overload"),
     (re.compile(r"Index error: index=(-?\d+) .*"), r"index out of bounds: \1"),
     (re.compile(r"divide by zero"), "division by zero"),
-    (re.compile(r"Iteration budget exceeded"), "operation cancelled: actual cost limit exceeded"),
+    (re.compile(r"Iteration budget exceeded"), COST_LIMIT_EXCEEDED),
     (re.compile(r'No value with name "(.*)" found in Activation'), r"no such attribute(s): \1"),
 )
 
@@ -102,7 +103,8 @@ def _compile_words(text: str) -> str:
     text = _UNDECLARED.sub(_first_name, _STATUS.sub("", text))
     for pattern, words in _COMPILE_WORDS:
         text = pattern.sub(words, text)
-    return text
+    # What follows from an error is none.
+    return "\n".join(part for part in re.split(r"\n(?=ERROR: )", text) if "'*error*'" not in part)
 
 
 def _told(source: str, what: str, name: str = "") -> str:
@@ -123,13 +125,25 @@ def _compiled_by(environment: Any, source: str, *, unchecked: bool = False) -> A
         raise CompileError(text if text.startswith("ERROR") else _told(source[:80], text)) from error
 
 
-def check(environment: Any, source: str) -> Any:
+def check(environment: Any, source: str, optional: str = "") -> Any:
     """Check an expression and return the library's expression (its type, its tree).
+
+    Args:
+        environment: what it is checked in.
+        source: the expression.
+        optional: a variable that is an optional of the type it is declared with.
 
     Raises:
         CompileError: with cel-go's wording, without the `compilation failed: ` before it.
     """
-    return _compiled_by(environment, source)
+    if not optional:
+        return _compiled_by(environment, source)
+    # The library can't declare optionals; a line of its own leaves the columns of the source as they are.
+    try:
+        return _compiled_by(environment, f"cel.bind({optional}, optional.of({optional}),\n{source}\n)")
+    except CompileError as error:
+        earlier = re.sub(r"(?<=ERROR: <input>:)\d+", lambda match: str(int(match[0]) - 1), str(error))
+        raise CompileError(earlier) from error
 
 
 def parse(source: str, declared: frozenset[str]) -> Any:

@@ -10,16 +10,21 @@ from __future__ import annotations
 import base64
 import datetime
 import re
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from apimachinery.objects.field_path import FieldError, FieldPath
 from apimachinery.objects.metadata import Obj
-from apiserver.admission.cel import CompileError, EvaluationError, Expression, compile_expression, program
+from apiserver.admission.cel import COST_LIMIT_EXCEEDED, EvaluationError, Expression, program
 from apiserver.admission.cel_functions import as_value
+from apiserver.apiextensions import rule_path
 from apiserver.apiextensions.correlation import MISSING, earlier_items, item_key, keyed_items, same
 
+_OUT_OF_BUDGET: Final = "validation failed due to running out of cost budget, no further validation rules will be run"
+_Judged = Iterator[tuple[FieldError, bool]]
 _RESERVED: Final = frozenset(
     {
         "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import",
@@ -30,7 +35,6 @@ _ESCAPES: Final = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/"
 _GO_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 VARIABLES: Final = frozenset({"self", "oldSelf"})
-_PATH_PART: Final = re.compile(r"\.([A-Za-z_][\w-]*)|\['([^']+)'\]")
 
 
 def escape(name: str) -> str:
@@ -209,31 +213,54 @@ class Findings:
     warnings: list[str]
 
 
-def check(new: Any, old: Any, node: RuleNode | None, path: FieldPath | None = None) -> Findings:
+class _BudgetError(Exception):
+    """No further rules may run."""
+
+
+@dataclass(slots=True)
+class _Budget:
+    """The time the rules of one object may take; upstream's measure of cost comes to about a second."""
+
+    seconds: float
+
+    @contextmanager
+    def spend(self) -> Iterator[None]:
+        """Take off what is done inside."""
+        started = time.thread_time()
+        try:
+            yield
+        finally:
+            self.seconds -= time.thread_time() - started
+
+
+def check(new: Any, old: Any, node: RuleNode | None, seconds: float = 1.0) -> Findings:
     """Run the rules.
 
     Args:
         new: the new value.
         old: the stored value, None on create.
         node: the compiled rules.
-        path: where the value stands.
+        seconds: how long they may take together.
     """
     found = Findings([], [])
     if node is None:
         return found
     before = MISSING if old is None else old
-    for error, ratcheted in _check(_Matched(new, before), before, node, path or FieldPath()):
+    judged = _check(_Matched(new, before), before, node, FieldPath(), _Budget(seconds))
+    with suppress(_BudgetError):
+        _gather(judged, found)
+    return found
+
+
+def _gather(judged: _Judged, found: Findings) -> None:
+    for error, ratcheted in judged:
         if ratcheted:
             found.warnings.append(str(error))
         else:
             found.errors.append(error)
-    return found
 
 
-_Judged = Iterator[tuple[FieldError, bool]]
-
-
-def _check(matched: _Matched, old: Any, node: RuleNode, path: FieldPath) -> _Judged:
+def _check(matched: _Matched, old: Any, node: RuleNode, path: FieldPath, budget: _Budget) -> _Judged:
     """Judge a value and what is in it; yields what is wrong, and whether it was so before.
 
     Args:
@@ -241,14 +268,15 @@ def _check(matched: _Matched, old: Any, node: RuleNode, path: FieldPath) -> _Jud
         old: what `oldSelf` is; narrower, since items of plain lists have a predecessor but no identity.
         node: the rules.
         path: where the value stands.
+        budget: what the rules may still spend.
     """
     new = matched.new
     if new is None:
         return
     if node.rules:
-        yield from _run(matched, old, node, path)
+        yield from _run(matched, old, node, path, budget)
     for part in node.every:
-        yield from _check(_Matched(new, MISSING, matched.parent), old, part, path)
+        yield from _check(_Matched(new, MISSING, matched.parent), old, part, path, budget)
     if isinstance(new, dict):
         atomic = node.schema.get("x-kubernetes-map-type") == "atomic"
         for name, item in new.items():
@@ -257,18 +285,20 @@ def _check(matched: _Matched, old: Any, node: RuleNode, path: FieldPath) -> _Jud
                 where = path.child(name) if name in node.properties else path.key(name)
                 earlier = matched.old.get(name, MISSING) if isinstance(matched.old, dict) else MISSING
                 was = old.get(name, MISSING) if isinstance(old, dict) and not atomic else MISSING
-                yield from _check(_Matched(item, earlier, matched), MISSING if was is None else was, below, where)
+                was = MISSING if was is None else was
+                yield from _check(_Matched(item, earlier, matched), was, below, where, budget)
     elif isinstance(new, list) and node.items is not None:
         keys = tuple(node.schema.get("x-kubernetes-list-map-keys") or ())
         known = keyed_items(old, node.schema)
         for position, (item, earlier) in enumerate(zip(new, earlier_items(new, matched.old, node.schema), strict=True)):
             was = known.get(item_key(item, keys), MISSING)
-            yield from _check(_Matched(item, earlier, matched), was, node.items, path.index(position))
+            yield from _check(_Matched(item, earlier, matched), was, node.items, path.index(position), budget)
 
 
-def _run(matched: _Matched, old: Any, node: RuleNode, path: FieldPath) -> _Judged:
+def _run(matched: _Matched, old: Any, node: RuleNode, path: FieldPath, budget: _Budget) -> _Judged:
     convert = node.converter.convert if node.converter is not None else (lambda value: value)
     values: dict[str, Any] = {"self": convert(matched.new)}
+    place = path.text or "<nil>"
     for rule in node.rules:
         if rule.optional_old:
             values["oldSelf"] = [] if old is MISSING else [convert(old)]
@@ -276,13 +306,19 @@ def _run(matched: _Matched, old: Any, node: RuleNode, path: FieldPath) -> _Judge
             values["oldSelf"] = convert(old)
         elif rule.transition:
             continue
+        if budget.seconds <= 0:
+            yield FieldError("FieldValueInvalid", place, node.kind, _OUT_OF_BUDGET), False
+            raise _BudgetError
         try:
-            passed = rule.expression.evaluate(values)
+            with budget.spend():
+                passed = rule.expression.evaluate(values)
         except EvaluationError as error:
-            yield _unevaluated(rule, path.text or "<nil>", node.kind, str(error)), False
+            yield _unevaluated(rule, place, node.kind, str(error)), False
+            if str(error) == COST_LIMIT_EXCEEDED:
+                raise _BudgetError from error
             continue
         if passed is not True:
-            where = str(_below(path, rule.field)) if rule.field else (path.text or "<nil>")
+            where = str(rule_path.below(path, rule.field)) if rule.field else place
             yield _failure(rule, where, node.kind, values), not rule.transition and matched.unchanged()
 
 
@@ -291,37 +327,12 @@ def _unevaluated(rule: Rule, where: str, kind: str, error: str) -> FieldError:
     if error.startswith("no such overload"):
         wanted = "call arguments did not match a supported operator, function or macro signature"
         detail = f"'{error}': {wanted} for rule: {rule.shown}"
+    elif error == COST_LIMIT_EXCEEDED:
+        told = "no further validation rules will be run due to call cost exceeds limit"
+        detail = f"'{error}': {told} for rule: {rule.shown}"
     return FieldError("FieldValueInvalid", where, kind, detail)
 
 
 def _failure(rule: Rule, where: str, kind: str, values: dict[str, Any]) -> FieldError:
     bad = "" if rule.reason in ("FieldValueForbidden", "FieldValueRequired") else kind
     return FieldError(rule.reason, where, bad, rule.told(values))
-
-
-def _below(path: FieldPath, field: str) -> FieldPath:
-    for match in _PATH_PART.finditer(field):
-        path = path.child(match[1]) if match[1] else path.key(match[2])
-    return path
-
-
-def compile_problems(schema: Obj, path: FieldPath) -> list[FieldError]:
-    """Return the rules of a CRD's schema that are no CEL."""
-    out: list[FieldError] = []
-    for position, raw in enumerate(schema.get("x-kubernetes-validations") or ()):
-        where = path.child("x-kubernetes-validations").index(position)
-        if not raw.get("rule", "").strip():
-            out.append(FieldError("FieldValueRequired", str(where.child("rule")), "", "rule is not specified"))
-        for field, word in (("rule", "compilation"), ("messageExpression", "messageExpression compilation")):
-            text = raw.get(field, "")
-            try:
-                if text.strip():
-                    compile_expression(text, ("self", "oldSelf"))
-            except CompileError as error:
-                out.append(FieldError("FieldValueInvalid", str(where.child(field)), text, f"{word} failed: {error}"))
-    for name, part in (schema.get("properties") or {}).items():
-        out += compile_problems(part, path.child("properties").key(name))
-    for field in ("items", "additionalProperties"):
-        if isinstance(schema.get(field), dict):
-            out += compile_problems(schema[field], path.child(field))
-    return out

@@ -12,8 +12,7 @@ from typing import Any, Final
 from apimachinery.objects import names
 from apimachinery.objects.field_path import FieldError, FieldPath, forbidden, invalid, not_supported, required
 from apimachinery.objects.metadata import Obj
-from apiserver.apiextensions import validation
-from apiserver.apiextensions.cel_rules import compile_problems
+from apiserver.apiextensions import rule_check, validation
 from apiserver.apiextensions.crd import is_established
 
 _SPEC: Final = FieldPath("spec")
@@ -114,7 +113,7 @@ def _versions(spec: Obj) -> Iterator[FieldError]:
             yield required(at, "schemas are required")
             continue
         yield from _root(schema, at)
-        yield from compile_problems(schema, at)
+        yield from rule_check.problems(schema, at)
         yield from _subresources(version, where)
 
 

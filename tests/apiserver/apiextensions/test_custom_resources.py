@@ -121,12 +121,34 @@ def test_cel_rules_hold_on_create_and_update(api, ns):
     assert status == 422
     assert "fixed is fixed" in answer["message"]
     api.json("DELETE", path)
-    definition["metadata"]["name"] = "bads.stable.example.com"
-    definition["spec"]["names"] = {"plural": "bads", "kind": "Bad"}
-    spec["x-kubernetes-validations"] = [{"rule": "self.n <"}]
-    status, answer = api.json("POST", CRDS, definition)
+
+
+def test_rules_that_can_not_work_or_cost_too_much(api, ns):
+    """What upstream's e2e suite asks of x-kubernetes-validations."""
+
+    def refused(rule, **properties):
+        definition = crd("bads", version(properties=properties))
+        spec = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+        spec["x-kubernetes-validations"] = [{"rule": rule}]
+        status, answer = api.json("POST", CRDS, definition)
+        assert status == 422
+        return answer["message"]
+
+    words = {"type": "array", "items": {"type": "array", "items": {"type": "string"}}}
+    assert "undefined field 'missing'" in refused("self.missing == 1")
+    assert "Syntax error: " in refused("self = 42")
+    assert "estimated rule cost exceeds budget" in refused("self.x.all(a, a.all(b, b == 'x'))", x=words)
+    numbers = {"type": "array", "maxItems": 725, "items": {"type": "integer"}}
+    definition = crd("dears", version(properties={"x": numbers}))
+    spec = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["x-kubernetes-validations"] = [{"rule": "self.x.all(a, self.x.all(b, a == b && b == 1))"}]
+    path = establish(api, definition)
+    base = ns.replace("/api/v1", "/apis/stable.example.com/v1") + "/dears"
+    assert api.json("POST", base, custom("Dears", "x", {"x": [1] * 9}))[0] == 201
+    status, answer = api.json("POST", base, custom("Dears", "y", {"x": [1] * 725}))
     assert status == 422
-    assert "compilation failed" in answer["message"]
+    assert "call cost exceeds limit" in answer["message"]
+    api.json("DELETE", path)
 
 
 def test_what_a_stricter_schema_finds_in_stored_objects_does_not_block_them(api, ns):
