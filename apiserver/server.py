@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -56,6 +57,7 @@ from apiserver.storage.transformer import TransformedStorage
 from component.clock import Clock
 from component.logging import get_logger
 from component.tasks import Tasks
+from component.tls_connection import TLSConnection
 
 _LOG = get_logger("server")
 _DRAIN_SECONDS = 5.0
@@ -187,9 +189,10 @@ class Server:
     async def _listen(self, server: web.Server) -> list[asyncio.Server]:
         loop = asyncio.get_running_loop()
         tls = self._tls()
+        factory: Callable[[], Any] = server if tls is None else partial(TLSConnection, tls, server)
         listeners: list[asyncio.Server] = []
         for host in dict.fromkeys(self._options.bind_address):
-            listener = await loop.create_server(server, host, self.port, ssl=tls, backlog=1024, reuse_address=True)
+            listener = await loop.create_server(factory, host, self.port, backlog=1024, reuse_address=True)
             self.port = self.port or int(listener.sockets[0].getsockname()[1])
             listeners.append(listener)
         return listeners
@@ -204,6 +207,7 @@ class Server:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(options.tls_cert_file, options.tls_private_key_file)
         context.set_alpn_protocols(["http/1.1"])
+        context.num_tickets = 0  # clients of Kubernetes keep connections, they don't resume sessions
         for authority in (options.client_ca_file, options.requestheader_client_ca_file):
             if authority:
                 context.load_verify_locations(authority)
