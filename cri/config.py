@@ -58,10 +58,12 @@ class Config:
     seccomp_profile: str = ""
     seccomp_compatible_architectures: bool = False
     read_only: bool = False
+    absent_mount_sources_to_reject: tuple[str, ...] = ()
     no_pivot: bool = False
     shm_size: int = 64 << 20
     default_cgroup_parent: str = "/minikube-py"
     runtimes: tuple[RuntimeEntry, ...] = ()
+    image_volumes: str = "mkdir"
     registries_conf: str = ""
     short_name_mode: str = ""
     global_auth_file: str = ""
@@ -115,9 +117,11 @@ KEYS: dict[str, str] = {
     "crio.runtime.seccomp_profile": "seccomp_profile",
     "crio.runtime.seccomp_compatible_architectures": "seccomp_compatible_architectures",
     "crio.runtime.read_only": "read_only",
+    "crio.runtime.absent_mount_sources_to_reject": "absent_mount_sources_to_reject",
     "crio.runtime.no_pivot": "no_pivot",
     "crio.runtime.shm_size": "shm_size",
     "crio.runtime.default_cgroup_parent": "default_cgroup_parent",
+    "crio.image.image_volumes": "image_volumes",
     "crio.image.registries_conf": "registries_conf",
     "crio.image.short_name_mode": "short_name_mode",
     "crio.image.global_auth_file": "global_auth_file",

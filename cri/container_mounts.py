@@ -24,8 +24,28 @@ _OWN_DEVICES = {"pts", "shm", "mqueue", "console", "fd", "stdin", "stdout", "std
 class MountResolver:
     """Resolves the mounts of one container; remembers the image mounts it made."""
 
-    def __init__(self, images: ImageStore, layers: ContainerLayers, container: Container, user_namespace: str) -> None:
-        """Work for one container; ``user_namespace`` is the pod's own, if it has one."""
+    def __init__(
+        self,
+        images: ImageStore,
+        layers: ContainerLayers,
+        container: Container,
+        user_namespace: str,
+        *,
+        view: str = "",
+        reject_absent: tuple[str, ...] = (),
+    ) -> None:
+        """Work for one container.
+
+        Args:
+            images: Where image volumes come from.
+            layers: Where they are mounted.
+            container: The container.
+            user_namespace: The pod's own, if it has one.
+            view: The store as that user namespace sees it.
+            reject_absent: Host paths that must not be made where they are missing.
+        """
+        self._reject_absent = reject_absent
+        self._view = view
         self._images = images
         self._layers = layers
         self._container_id = container.id
@@ -48,7 +68,7 @@ class MountResolver:
         if not mount.host_path:
             raise errors.InvalidArgument(f"mount {mount.container_path} has neither a host path nor an image")
         return BindMount(
-            source=self._with_owners(mount, _host_path(mount)),
+            source=self._with_owners(mount, _host_path(mount, self._reject_absent)),
             destination=mount.container_path,
             read_only=mount.readonly,
             recursive_read_only=mount.recursive_read_only,
@@ -75,7 +95,7 @@ class MountResolver:
         name = f"{self._container_id[:32]}{len(self.image_mounts):032x}"
         layer = self._layers.create(name, [], image, {}, _now())
         self.image_mounts.append(name)
-        root = self._layers.mount(layer)
+        root = self._layers.mount(layer, self._view)
         source = root
         if mount.image_sub_path:
             try:
@@ -93,10 +113,14 @@ def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z")
 
 
-def _host_path(mount: api_pb2.Mount) -> str:
+def _host_path(mount: api_pb2.Mount, reject_absent: tuple[str, ...]) -> str:
     path = posixpath.normpath(mount.host_path)
     real = os.path.realpath(path)
     if not os.path.exists(real):
+        if path in reject_absent:
+            raise errors.InvalidArgument(
+                f"cannot mount {path}: path does not exist and will cause issues as a directory"
+            )
         try:
             os.makedirs(real, mode=0o755)
         except OSError as error:

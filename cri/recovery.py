@@ -121,8 +121,10 @@ def _collect_layers(parts: Parts) -> None:
             rootfs = known[container_id].rootfs
             if known[container_id].state != EXITED and rootfs and rootfs not in mounted:
                 _log.warning("Mounting a container's layer again", container=known[container_id].name)
+                sandbox = parts.store.sandboxes.find(known[container_id].sandbox_id)
+                view = create_container.view_of_the_store(sandbox) if sandbox is not None else ""
                 with contextlib.suppress(OSError, errors.CRIError):
-                    parts.layers.mount(record["layer"])
+                    parts.layers.mount(record["layer"], view)
         elif owner(record) == parts.layers.mark and container_id not in known_mounts:
             _log.info("Deleting a layer of an earlier life", container=container_id)
             parts.layers.delete(container_id)

@@ -53,3 +53,23 @@ def resolve_inside(root: str, path: str) -> str:
         return os.readlink(f"/proc/self/fd/{descriptor}")
     finally:
         os.close(descriptor)
+
+
+def make_directories(root: str, path: str, uid: int, gid: int) -> None:
+    """Make a directory inside ``root`` with all above it; new ones belong to ``uid`` and ``gid``.
+
+    Raises:
+        OSError: something on the way is no directory.
+    """
+    made = ""
+    for name in path.strip("/").split("/"):
+        above, made = made, f"{made}/{name}"
+        try:
+            os.close(open_inside(root, made, os.O_PATH | os.O_DIRECTORY))
+        except FileNotFoundError:
+            parent = open_inside(root, above, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.mkdir(name, 0o755, dir_fd=parent)
+                os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
+            finally:
+                os.close(parent)

@@ -146,6 +146,10 @@ class ContainerLayers:
             record["parent"] = image.top_layer
         return record
 
+    def directory(self, container_id: str) -> pathlib.Path:
+        """What lies beside a container's layer, on the same disk, and goes with it."""
+        return self._store.root / "overlay-containers" / container_id / "userdata"
+
     @property
     def home(self) -> pathlib.Path:
         """Where the layers' directories are."""

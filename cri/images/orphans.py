@@ -78,6 +78,9 @@ def collect(store: ImageStore, layers: ContainerLayers, now: datetime.datetime) 
         known = {record["id"] for record in records} - gone
         doomed += _unknown(layers.home, known)
         doomed += _unknown(store.images.path.parent, {record["id"] for record in store.images.read()})
+        containers = {record["id"] for record in layers.containers()}
+        for base in (store.root, store.runroot):
+            doomed += _unknown(base / "overlay-containers", containers)
         for index in store.layers.path.parent.glob(f"*{_INDEX}"):
             if index.name.removesuffix(_INDEX) not in known:
                 index.unlink(missing_ok=True)
@@ -87,7 +90,8 @@ def collect(store: ImageStore, layers: ContainerLayers, now: datetime.datetime) 
             if not link.exists():
                 with contextlib.suppress(OSError):
                     link.unlink()
-    doomed += [path for base in (layers.home, store.images.path.parent) for path in base.glob(f"{_ASIDE}*")]
+    bases = (layers.home, store.images.path.parent, store.root / "overlay-containers")
+    doomed += [path for base in bases for path in base.glob(f"{_ASIDE}*")]
     for path in set(doomed):
         shutil.rmtree(path, ignore_errors=True)
     if gone or doomed:
@@ -104,4 +108,8 @@ def _set_aside(path: pathlib.Path) -> pathlib.Path:
 
 
 def _unknown(base: pathlib.Path, known: set[str]) -> list[pathlib.Path]:
-    return [path for path in base.iterdir() if _ID.fullmatch(path.name) and path.name not in known]
+    return [
+        path
+        for path in (base.iterdir() if base.is_dir() else ())
+        if _ID.fullmatch(path.name) and path.name not in known
+    ]

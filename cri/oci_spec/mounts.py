@@ -55,6 +55,8 @@ def check(mount: api_pb2.Mount) -> None:
     """
     if not mount.container_path:
         raise errors.InvalidArgument("mount without a container path")
+    if mount.propagation not in _PROPAGATION_OPTION:
+        raise errors.InvalidArgument(f"mount {mount.container_path} asks for unknown propagation {mount.propagation}")
     if mount.recursive_read_only:
         if not mount.readonly:
             raise errors.InvalidArgument("recursive_read_only needs readonly")

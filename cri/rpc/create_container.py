@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from component.logging import get_logger
-from cri import cdi, container_mounts, errors, events, host_facts, transitions
+from cri import cdi, container_mounts, errors, events, host_facts, image_volumes, transitions
 from cri.images import users
 from cri.images.storage import Image
 from cri.oci_spec import build, capabilities, mounts, namespaces, process, seccomp, seccomp_default, security_labels
@@ -116,9 +116,8 @@ def _make(parts: Parts, handler: Handler, sandbox: Sandbox, container: Container
     layer = parts.layers.create(
         container.id, [container.name], image, _metadata(sandbox, container), f"{created:%Y-%m-%dT%H:%M:%S.%fZ}"
     )
-    view = ""
-    if sandbox.user_namespace:
-        view = str(sandbox.directory / "idmapped-store")
+    view = view_of_the_store(sandbox)
+    if view:
         user = sandbox.config.linux.security_context.namespace_options.userns_options
         parts.layers.give_to(layer, user.uids[0].host_id, user.gids[0].host_id)
     container.rootfs = parts.layers.mount(layer, view)
@@ -162,6 +161,11 @@ def _make(parts: Parts, handler: Handler, sandbox: Sandbox, container: Container
             configuration=f"{described - stored:.3f}s",
             runtime=f"{ended - described:.3f}s",
         )
+
+
+def view_of_the_store(sandbox: Sandbox) -> str:
+    """The store with its owners mapped into the pod's user namespace, if it has one."""
+    return str(sandbox.directory / "idmapped-store") if sandbox.user_namespace else ""
 
 
 def _find_image(parts: Parts, name: str) -> Image:
@@ -209,7 +213,14 @@ def _facts(
     profile = _seccomp_profile(parts, context, allowed)
     container.seccomp = profile is not None
     compiled = seccomp_filter.compiled(profile) if profile is not None and handler.runtime.kind == "crun" else ""
-    resolver = container_mounts.MountResolver(parts.images, parts.layers, container, sandbox.user_namespace)
+    resolver = container_mounts.MountResolver(
+        parts.images,
+        parts.layers,
+        container,
+        sandbox.user_namespace,
+        view=view_of_the_store(sandbox),
+        reject_absent=parts.config.absent_mount_sources_to_reject,
+    )
     container.image_mounts = resolver.image_mounts
     binds = resolver.resolve(list(config.mounts), rro=handler.recursive_read_only and parts.host.recursive_read_only)
     read_only = context.readonly_rootfs or parts.config.read_only
@@ -241,7 +252,7 @@ def _facts(
         labels=security_labels.selinux(context.selinux_options, parts.host, privileged=context.privileged),
         system_mounts=_system_mounts(parts, sandbox, context, read_only=read_only),
         binds=binds,
-        extra_mounts=(*_volumes(image, read_only=read_only), *edits.mounts),
+        extra_mounts=(*_volumes(parts, sandbox, container, image, read_only=read_only), *edits.mounts),
         device_nodes=(*nodes, *edits.device_nodes),
         limits=_limits(parts.config.default_ulimits),
         pids_limit=parts.config.pids_limit,
@@ -295,19 +306,18 @@ def _seccomp_profile(
     return seccomp.reduce_profile(profile, allowed, _MACHINE)
 
 
-def _volumes(image: dict[str, Any], *, read_only: bool) -> list[mounts.Mount]:
-    """Image ``VOLUME``s: writable places even under a read-only root; else part of the container's own layer."""
-    if not read_only:
-        return []
-    return [
-        {
-            "destination": path,
-            "type": "tmpfs",
-            "source": "tmpfs",
-            "options": ["nosuid", "nodev", "mode=1777", "tmpcopyup"],
-        }
-        for path in mounts.image_volumes(image)
-    ]
+def _volumes(
+    parts: Parts, sandbox: Sandbox, container: Container, image: dict[str, Any], *, read_only: bool
+) -> list[mounts.Mount]:
+    shift_uid = shift_gid = 0
+    if sandbox.user_namespace:
+        user = sandbox.config.linux.security_context.namespace_options.userns_options
+        shift_uid, shift_gid = user.uids[0].host_id, user.gids[0].host_id
+    beside = parts.layers.directory(container.id)
+    place = image_volumes.Place(
+        container.rootfs, beside, shift_uid + container.uid, shift_gid + container.gid, read_only
+    )
+    return image_volumes.prepare(parts.config.image_volumes, image, place)
 
 
 def _stop_signal(config: api_pb2.ContainerConfig, image: dict[str, Any]) -> int:

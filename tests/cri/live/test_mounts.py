@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import grpc
 import pytest
 
 from protocols.cri import api_pb2 as api
+from tests.cri.live import census, oci_layout
 from tests.cri.live.cri_service import Service
 
 pytestmark = pytest.mark.live
@@ -47,6 +50,7 @@ def test_contradictory_mounts_are_refused(service: Service, tmp_path: Path) -> N
         api.Mount(host_path=str(tmp_path)),
         api.Mount(container_path="/m"),
         api.Mount(container_path="/m", image=api.ImageSpec(image="localhost/busybox:latest")),
+        api.Mount(host_path=str(tmp_path), container_path="/m", propagation=9),
     ]
     with service.pod() as pod:
         for mount in bad:
@@ -131,3 +135,61 @@ def test_image_volumes_are_read_only_and_keep_their_image(service: Service) -> N
         containers = service.root / "overlay-containers/containers.json"
         assert containers.exists()
     assert containers.read_text().count(pod.name) == 0
+
+
+@pytest.fixture
+def with_volumes(own_service: Service, tmp_path: Path, busybox_layer: bytes) -> Iterator[str]:
+    """An image with volumes: one it has files in, one it lacks, one behind a link that leads out of it."""
+    link = io.BytesIO()
+    with tarfile.open(fileobj=link, mode="w") as tar:
+        info = tarfile.TarInfo("out")
+        info.type, info.linkname = tarfile.SYMTYPE, "../../../../tmp"
+        tar.addfile(info)
+    volumes = {"/data": {}, "/var/lib/new/deep": {}, "/out/escaped": {}}
+    oci_layout.write(tmp_path / "layout", {"Env": ["PATH=/bin"], "Volumes": volumes}, busybox_layer, link.getvalue())
+    oci_layout.load(own_service.store, tmp_path / "layout", "localhost/volumes:1")
+    yield "localhost/volumes:1"
+    own_service.remove_image("localhost/volumes:1")
+
+
+def test_volumes_of_images_are_handled_as_configured(own_service: Service, with_volumes: str) -> None:
+    service = own_service
+    show = "stat -c %u:%g:%a /var/lib/new/deep; cat /data/file; touch /var/lib/new/deep/x && echo written; grep -c ' /data ' /proc/mounts"
+    user = {"run_as_user": {"value": 1002}, "run_as_group": {"value": 1003}}
+    with service.pod() as pod:
+        found = pod.output(show, image=with_volumes, security=user)
+        assert found == "1002:1003:755\nfrom the image\nwritten\n0\n"
+        assert "escaped" in pod.output("ls /tmp", image=with_volumes)
+    assert not Path("/tmp/escaped").exists()
+    service.restart_with('[crio.image]\nimage_volumes = "bind"\n')
+    with service.pod() as pod:
+        container = pod.start(image=with_volumes, security=user)
+        assert container.shell("stat -c %u:%g:%a /var/lib/new/deep; touch /data/x && ls /data") == "1002:1003:755\nx\n"
+        beside = service.root / "overlay-containers" / container.id / "userdata/volumes"
+        assert (beside / "0/x").exists()
+        container.remove()
+        assert not beside.exists()
+    service.restart_with('[crio.image]\nimage_volumes = "ignore"\n')
+    with service.pod() as pod:
+        assert pod.output("test -d /var/lib/new || ls -d /data", image=with_volumes) == "/data\n"
+        read_only = {"readonly_rootfs": True}
+        assert "Read-only" in pod.output("touch /data/x", image=with_volumes, security=read_only)
+
+
+def test_sources_that_must_not_be_made(own_service: Service, tmp_path: Path) -> None:
+    absent = tmp_path / "absent"
+    own_service.restart_with(f'[crio.runtime]\nabsent_mount_sources_to_reject = ["{absent}"]\n')
+    with own_service.pod() as pod:
+        with pytest.raises(grpc.RpcError) as caught:
+            pod.create("true", mounts=[api.Mount(host_path=str(absent), container_path="/m")])
+        assert f"cannot mount {absent}: path does not exist" in caught.value.details()
+        assert not absent.exists()
+
+
+def test_a_source_that_cannot_be_made_is_named_and_leaves_nothing(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with service.pod() as pod:
+        with pytest.raises(grpc.RpcError) as caught:
+            pod.create("true", mounts=[api.Mount(host_path=str(tmp_path / "file/below"), container_path="/m")])
+        assert f"{tmp_path}/file/below: Not a directory" in caught.value.details()
+        census.check(service)

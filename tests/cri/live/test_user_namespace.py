@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from protocols.cri import api_pb2 as api
+from tests.cri.live import oci_layout
 from tests.cri.live.cri_service import Pod, Service
 
 pytestmark = pytest.mark.live
@@ -57,6 +58,19 @@ def test_volumes_are_mapped_where_asked(service: Service, tmp_path: Path) -> Non
         assert (tmp_path / "new").stat().st_uid == 0
         container.remove()
     assert str(service.state) not in Path("/proc/mounts").read_text()
+
+
+def test_volumes_of_images_belong_to_the_pods_users(service: Service, tmp_path: Path, busybox_layer: bytes) -> None:
+    config = {"Env": ["PATH=/bin"], "Volumes": {"/new/volume": {}}}
+    oci_layout.write(tmp_path / "layout", config, busybox_layer)
+    oci_layout.load(service.store, tmp_path / "layout", "localhost/volumes:userns")
+    image = api.Mount(container_path="/image", image=api.ImageSpec(image="localhost/volumes:userns"), readonly=True)
+    with pod_with_user_namespace(service) as pod:
+        user = {"run_as_user": {"value": 1002}, "run_as_group": {"value": 1003}}
+        show = "stat -c %u:%g /new/volume /image/bin/busybox; /image/bin/echo runs; touch /new/volume/x && echo written"
+        found = pod.output(show, image="localhost/volumes:userns", mounts=[image], security=user)
+        assert found == "1002:1003\n0:0\nruns\nwritten\n"
+    service.remove_image("localhost/volumes:userns")
 
 
 def test_a_shared_pid_namespace_within_a_user_namespace(service: Service) -> None:
