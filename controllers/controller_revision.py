@@ -5,6 +5,7 @@ templates share one revision: going back to an old template gives the old revisi
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from apimachinery import errors
 from apimachinery.client.rest import Client
@@ -48,8 +49,15 @@ def oldest_first(revisions: list[Obj]) -> list[Obj]:
 
 
 def data_of(owner: Obj) -> Obj:
-    """The patch that gives an owner its present template."""
-    return {"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}}
+    """The patch that gives an owner its present template; its keys are sorted, for kubectl compares bytes."""
+    patched: Obj = _sorted({"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}})
+    return patched
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(one) for one in value] if isinstance(value, list) else value
 
 
 def template_in(revision: Obj) -> Obj:

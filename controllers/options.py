@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from component.flags import flag
+from component.flags import Duration, flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +23,6 @@ class Options:
     leader_elect: bool = flag(False, help="Take a Lease before working (for several managers of one cluster).")
     use_service_account_credentials: bool = flag(False, help="Accepted for compatibility; one identity is used.")
     terminated_pod_gc_threshold: int = flag(12500, help="Ended pods that may exist before the oldest are deleted.")
-    node_monitor_grace_period: float = flag(50.0, help="Seconds without a sign of life before a node is Unknown.")
+    node_monitor_grace_period: Duration = flag(50.0, help="Time without a sign of life before a node is Unknown.")  # noqa: RUF009 - a dataclass field
+    horizontal_pod_autoscaler_sync_period: Duration = flag(15.0, help="Time between looks at an autoscaler's metrics.")  # noqa: RUF009 - a dataclass field
     v: int = flag(0, help="Log level.")

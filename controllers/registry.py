@@ -30,6 +30,7 @@ from controllers.cron_job import controller as cron_job
 from controllers.daemon_set import controller as daemon_set
 from controllers.deployment import controller as deployment
 from controllers.garbage_collector import controller as garbage_collector
+from controllers.horizontal_pod_autoscaler import controller as horizontal_pod_autoscaler
 from controllers.job import controller as job
 from controllers.persistent_volume import binder as volume_binder
 from controllers.persistent_volume import ephemeral as volume_ephemeral
@@ -68,6 +69,7 @@ CONTROLLERS: tuple[Row, ...] = (
     Row("daemonset-controller", daemon_set.new),
     Row("job-controller", job.new),
     Row("cronjob-controller", cron_job.new),
+    Row("horizontal-pod-autoscaler-controller", horizontal_pod_autoscaler.new),
     Row("garbage-collector-controller", garbage_collector.new),
     Row("pod-garbage-collector-controller", pod_garbage_collection.new),
     Row("node-lifecycle-controller", node_lifecycle.new),

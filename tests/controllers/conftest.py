@@ -12,7 +12,8 @@ from apimachinery.client.rest import Client
 from bench.run_apiserver import ROOT, Pair
 from tests.controllers.nodes import Nodes, until
 
-COMMAND = [sys.executable, "-m", "controllers", "--secure-port=0", "--node-monitor-grace-period=600"]
+COMMAND = [sys.executable, "-m", "controllers", "--secure-port=0", "--node-monitor-grace-period=10m"]
+COMMAND += ["--horizontal-pod-autoscaler-sync-period=200ms"]
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import contextlib
 import time
 
 from apimachinery import errors
+from apimachinery.objects import times
 from apimachinery.objects.metadata import is_deleting, name, namespace
 from controllers.daemon_set.placement import target_node
 
@@ -52,8 +53,9 @@ class Nodes:
             binding = {"apiVersion": "v1", "kind": "Binding", **binding}
             await self.client.create("pods", binding, namespace(pod), name=name(pod), subresource="binding")
         elif not pod["status"].get("conditions") or pod["status"]["phase"] == "Pending":
-            condition = {"type": "Ready", "status": str(self.ready(pod))}
-            status = {"phase": "Running", "conditions": [condition]}
+            now = times.now()
+            condition = {"type": "Ready", "status": str(self.ready(pod)), "lastTransitionTime": now}
+            status = {"phase": "Running", "startTime": now, "conditions": [condition]}
             await self.client.patch("pods", name(pod), {"status": status}, namespace(pod), subresource="status")
 
     async def run(self):

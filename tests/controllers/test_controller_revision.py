@@ -53,3 +53,12 @@ def test_the_oldest_unused_revisions_go():
     assert [one["metadata"]["name"] for one in superfluous(all_of_them, {"a", "d"}, 1)] == ["b"]
     assert [one["metadata"]["name"] for one in superfluous(all_of_them, {"d"}, 0)] == ["a", "b", "c"]
     assert superfluous(all_of_them, set(), None) == []
+
+
+def test_a_revision_has_its_keys_in_the_order_that_clients_compare():
+    mixed = owner()
+    mixed["spec"]["template"] = {"spec": {"volumes": [{"name": "v", "emptyDir": {}}], "containers": []}, "metadata": {}}
+    template = data_of(mixed)["spec"]["template"]
+    assert list(template) == ["$patch", "metadata", "spec"]
+    assert list(template["spec"]) == ["containers", "volumes"]
+    assert list(template["spec"]["volumes"][0]) == ["emptyDir", "name"]
