@@ -13,7 +13,7 @@ from cni.errors import (
     from_exception,
 )
 from cni.plugins import registry
-from cni.versions import CHECK_SINCE, GC_SINCE, at_least, require_supported
+from cni.versions import CHECK_SINCE, DEFAULT, GC_SINCE, at_least, require_supported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def run_module(module: ModuleType, call: Call, *, any_version: bool = False) -> 
     if call.command not in _FUNCTIONS:
         raise CNIError(INVALID_ENVIRONMENT, f"unknown CNI_COMMAND: {call.command}")
     check_network_name(call.name)
-    require_supported(call.version)
+    require_supported(call.version, getattr(module, "SINCE", DEFAULT))
     since = _SINCE.get(call.command)
     if since and not any_version and not at_least(call.version, since):
         raise CNIError(INCOMPATIBLE_VERSION, f"config version does not allow {call.command}")

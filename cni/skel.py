@@ -16,7 +16,7 @@ from cni.errors import (
     from_exception,
 )
 from cni.plugins import registry
-from cni.versions import LATEST, SUPPORTED
+from cni.versions import DEFAULT, LATEST, SUPPORTED, since
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def _answer(kind: str, command: str, config: dict[str, Any]) -> dict[str, Any] |
     if missing:
         raise CNIError(INVALID_ENVIRONMENT, f"required env variables [{','.join(missing)}] missing")
     if command == "VERSION":
-        return {"cniVersion": LATEST, "supportedVersions": list(SUPPORTED)}
+        first = getattr(registry.load(kind), "SINCE", DEFAULT)
+        return {"cniVersion": LATEST, "supportedVersions": since(first)}
     call = Call(
         command,
         config,

@@ -35,10 +35,15 @@ def at_least(version: str, other: str) -> bool:
     return parts(version) >= parts(other)
 
 
-def require_supported(version: str) -> None:
-    """Raise unless the version is one of ours."""
-    if version not in SUPPORTED:
-        listed = " ".join(f'"{one}"' for one in SUPPORTED)
+def since(first: str) -> list[str]:
+    """Our versions from one on."""
+    return [version for version in SUPPORTED if at_least(version, first)]
+
+
+def require_supported(version: str, first: str = DEFAULT) -> None:
+    """Raise unless the version is one of ours, from one on."""
+    if version not in SUPPORTED or not at_least(version, first):
+        listed = " ".join(f'"{one}"' for one in since(first))
         raise CNIError(
             INCOMPATIBLE_VERSION, "incompatible CNI versions", f'config is "{version}", plugin supports [{listed}]'
         )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from linux.netlink import Message
 
 ABOUT = "limits the bandwidth of containers"
+SINCE = "0.3.0"  # it can only be chained
 _MAX_BURST = 0xFFFFFFFF // 8 * 8
 _KEYS = ("ingressRate", "ingressBurst", "egressRate", "egressBurst")
 _SUBNET_KEYS = ("shapedSubnets", "unshapedSubnets")
@@ -182,3 +183,8 @@ def gc(call: Call) -> None:
             mine = link.alias == call.name and link.kind == "ifb" and link.name.startswith(_PREFIX)
             if mine and link.name not in keep:
                 host.send(links.remove(link.index))
+
+
+def status(call: Call) -> None:
+    """Raise unless the limits can be understood."""
+    _limits(call)

@@ -1,5 +1,7 @@
-"""The table of our plugins: type to module. A module has add, delete, check and, where it means something, gc and
-status; ABOUT is its line for `--help`-like calls.
+"""The table of our plugins: type to module.
+
+A module has add, delete, check and, where it means something, gc and status; ABOUT is its line for `--help`-like calls,
+SINCE the version of the specification that it begins with, where that is not the first.
 """
 
 from __future__ import annotations

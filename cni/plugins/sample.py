@@ -7,7 +7,8 @@ A plugin is a module with a function per command, each of which gets a `Call` (c
 - `delete(call)` undoes it. It must pass when there is nothing to undo, and when `call.netns` is empty or has gone.
 - `check(call)` raises where something is not as `add` left it.
 - `gc(call)` removes what belongs to none of `cni.attachment.valid_attachments(call.config)`; `status(call)` raises
-  where `add` could not work now. A plugin that leaves nothing behind and needs nothing has neither.
+  where `add` could not work now. A plugin that leaves nothing behind and needs nothing has neither; this one leaves
+  nothing behind.
 
 Whatever they raise becomes the specification's error object; raise `CNIError` to choose its code. Then add a row to
 the table in cni/plugins/registry.py, and it can be called in process and as an executable. This one requires the key
@@ -49,3 +50,8 @@ def check(call: Call) -> None:
     """Raise where the configuration is not good."""
     _require_argument(call)
     call.require_previous()
+
+
+def status(call: Call) -> None:
+    """Raise where the configuration is not good: ADD could not work then."""
+    _require_argument(call)

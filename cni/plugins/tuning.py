@@ -256,3 +256,10 @@ def _network_of(path: str) -> str | None:
     except (OSError, ValueError):
         return None
     return kept.get("network") if isinstance(kept, dict) else None
+
+
+def status(call: Call) -> None:
+    """Raise unless the parameters and properties are such as may be set."""
+    asked = _asked(call)
+    _parameters(asked)
+    Wanted(asked)

@@ -110,6 +110,20 @@ def test_host_device(ways, host):
         way.fails("ADD", config("host-device", device="mktno"), one)
 
 
+def test_host_device_dual_stack(ways, host):
+    for way in ways("host-device", reference=False):
+        far = host.container()
+        host.run("ip", "link", "add", "mktd0", "type", "veth", "peer", "name", "eth0", "netns", far)
+        netns.run_in(far, lambda: (links.add_address("eth0", "fd22::9/64"), links.set_up("eth0")))
+        one, conf = host.container(), config("host-device", device="mktd0")
+        conf["ipam"] = host_local(host.directory, "192.0.2.0/24", "fd22::/64", routes=[{"dst": "::/0"}])
+        way.add(conf, one)
+        assert sorted(addresses_in(one)) == ["192.0.2.2/24", "fd22::2/64"]
+        assert ("::/0", "fd22::1") in {(r.dst, r.gateway) for r in netns.run_in(one, links.routes)}
+        way.delete(conf, one)
+        host.run("ip", "link", "del", "mktd0")
+
+
 def test_host_device_comes_back_when_its_name_is_free_again(ways, host):
     for way in ways("host-device", reference=False):
         host.run("ip", "link", "add", "mktd0", "type", "veth", "peer", "name", "mktq0")

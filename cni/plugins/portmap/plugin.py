@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cni.attachment import mark, network_mark, valid_marks
-from cni.errors import INTERNAL, CNIError
+from cni.errors import INTERNAL, NOT_AVAILABLE, CNIError
 from cni.plugins import nft_elements
 from cni.plugins.portmap import rules
 from linux import addresses, conntrack, links, netns, nftables, sysctl
@@ -151,3 +151,17 @@ def check(call: Call) -> None:
         )
         if have < wanted:
             raise CNIError(INTERNAL, f"{wanted - have} of {wanted} host ports are not forwarded to the container")
+
+
+def status(call: Call) -> None:
+    """Raise unless ports can be forwarded the way that the configuration asks for."""
+    options = rules.Options(call)
+    try:
+        if options.backend == rules.IPTABLES:
+            from linux import iptables
+
+            iptables.read(addresses.AF_INET)
+        else:
+            nftables.run("list tables")
+    except OSError as error:
+        raise CNIError(NOT_AVAILABLE, f"ports can't be forwarded: {error.strerror}") from error
