@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apiserver.admission.metrics import AdmissionMetrics
 from component.metrics import Registry
 
 _SECONDS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0)
@@ -12,6 +13,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = Registry()
+        self.admission = AdmissionMetrics(self.registry)
         self.requests = self.registry.counter(
             "apiserver_request_total",
             "Counter of apiserver requests broken out for each verb, group, version, resource, scope and code.",

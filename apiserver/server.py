@@ -103,7 +103,7 @@ class Server:
             clock=self._clock,
             cached=self.cached,
             registry=self.registry,
-            chain=build_chain(options, self.registry.lister, self.loopback, self.authorizer),
+            chain=build_chain(options, self.registry.lister, self.loopback, self.authorizer, self.metrics.admission),
             authorizer=self.authorizer,
             now=self._now,
         )

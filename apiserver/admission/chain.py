@@ -6,13 +6,15 @@ that a write pays only for those. `mutate` runs before validation of the object,
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from apimachinery.errors import Forbidden
+from apimachinery.errors import APIError, Forbidden
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import Resource
+from apiserver.admission.metrics import ADMIT, VALIDATE, AdmissionMetrics
 from apiserver.authentication.user import UserInfo
 
 CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
@@ -60,7 +62,7 @@ class AdmissionAttributes:
         return Forbidden.of(self.resource, self.named(), why)
 
 
-Step = Callable[[AdmissionAttributes], Awaitable[None]]
+Steps = tuple[tuple[str, Callable[[AdmissionAttributes], Awaitable[None]]], ...]
 
 
 class Plugin(Protocol):
@@ -99,18 +101,19 @@ class Closes(Protocol):
 class Chain:
     """The plugins in order."""
 
-    def __init__(self, plugins: Iterable[Plugin]) -> None:
+    def __init__(self, plugins: Iterable[Plugin], metrics: AdmissionMetrics) -> None:
         self.plugins = tuple(plugins)
-        self._steps: dict[tuple[str, str, str], tuple[tuple[Step, ...], tuple[Step, ...]]] = {}
+        self._metrics = metrics
+        self._steps: dict[tuple[str, str, str], tuple[Steps, Steps]] = {}
 
-    def _for(self, attrs: AdmissionAttributes) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    def _for(self, attrs: AdmissionAttributes) -> tuple[Steps, Steps]:
         key = (attrs.operation, attrs.resource.group_resource, attrs.subresource)
         steps = self._steps.get(key)
         if steps is None:
             taking_part = [plugin for plugin in self.plugins if plugin.handles(*key)]
             steps = (
-                tuple(plugin.admit for plugin in taking_part if isinstance(plugin, Mutates)),
-                tuple(plugin.validate for plugin in taking_part if isinstance(plugin, Validates)),
+                tuple((plugin.name, plugin.admit) for plugin in taking_part if isinstance(plugin, Mutates)),
+                tuple((plugin.name, plugin.validate) for plugin in taking_part if isinstance(plugin, Validates)),
             )
             if len(self._steps) > 10_000:
                 self._steps.clear()
@@ -120,17 +123,31 @@ class Chain:
     async def mutate(self, attrs: AdmissionAttributes) -> None:
         """Run the mutating part; once more when the object was changed from outside (an added container needs all)."""
         steps = self._for(attrs)[0]
-        for step in steps:
-            await step(attrs)
+        await self._run(ADMIT, steps, attrs)
         if attrs.reconsider:
             attrs.second_round = True
-            for step in steps:
-                await step(attrs)
+            await self._run(ADMIT, steps, attrs)
 
     async def validate(self, attrs: AdmissionAttributes) -> None:
         """Run the validating part."""
-        for step in self._for(attrs)[1]:
-            await step(attrs)
+        await self._run(VALIDATE, self._for(attrs)[1], attrs)
+
+    async def _run(self, kind: str, steps: Steps, attrs: AdmissionAttributes) -> None:
+        operation, controllers = attrs.operation, self._metrics.controllers
+        began = started = time.perf_counter()
+        name = ""
+        try:
+            for name, step in steps:
+                await step(attrs)
+                now = time.perf_counter()
+                controllers.observe(name, operation, "false", kind, value=now - started)
+                started = now
+        except APIError:
+            now = time.perf_counter()
+            controllers.observe(name, operation, "true", kind, value=now - started)
+            self._metrics.steps.observe(operation, "true", kind, value=now - began)
+            raise
+        self._metrics.steps.observe(operation, "false", kind, value=started - began)
 
     async def close(self) -> None:
         """Close the connections plugins hold."""
@@ -159,6 +176,6 @@ class PluginServices:
     listers: Callable[[str], Any]
     client: Any
     authorizer: Any
-    schemas: Any = None
+    metrics: AdmissionMetrics
     configuration: Mapping[str, Obj] = field(default_factory=dict)
     """Plugin name -> what `--admission-control-config-file` says for it."""

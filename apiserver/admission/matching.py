@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from apimachinery.objects.metadata import Obj
 from apimachinery.objects.selectors import Selector, from_label_selector
-from apimachinery.resources import RESOURCES, Resource
+from apimachinery.resources import Resource
 from apiserver.admission.cel import EvaluationError, Expression
 from apiserver.admission.cel_authorizer import authorizer_value
 from apiserver.admission.chain import AdmissionAttributes
@@ -122,7 +122,7 @@ class Matcher:
         if by(self.rules, attrs.resource):
             return attrs.resource
         if self.equivalent:
-            for other in versions.of(attrs.resource):
+            for other in versions.others(attrs.resource):
                 if by(self.excluded, other):
                     return None
                 if by(self.rules, other):
@@ -147,27 +147,11 @@ def _labels(obj: Obj | None) -> dict[str, str]:
     return ((obj or {}).get("metadata") or {}).get("labels") or {}
 
 
-class Versions:
-    """Other versions of a resource."""
+class Versions(Protocol):
+    """Knows the other versions of a resource."""
 
-    def __init__(self, listers: Callable[[str], Any]) -> None:
-        self._crds = listers("customresourcedefinitions.apiextensions.k8s.io")
-        self._built_in: dict[tuple[str, str], list[Resource]] = {}
-        for resource in RESOURCES:
-            self._built_in.setdefault((resource.group, resource.plural), []).append(resource)
-
-    def of(self, resource: Resource) -> list[Resource]:
-        """Return the other versions of a resource."""
-        known = self._built_in.get((resource.group, resource.plural))
-        if known is not None:
-            return [other for other in known if other.version != resource.version]
-        crd = self._crds.get(None, resource.group_resource)
-        if crd is None:
-            return []
-        from apiserver.apiextensions import crd as definitions
-
-        found = [definitions.resource(crd, version) for version in definitions.served_versions(crd)]
-        return [other for other in found if other.version != resource.version]
+    def others(self, resource: Resource) -> list[Resource]:
+        """Return them."""
 
 
 def kind_of(attrs: AdmissionAttributes, resource: Resource | None = None) -> dict[str, str]:

@@ -9,7 +9,9 @@ from typing import Any, Final
 from apiserver.admission.chain import Chain, Plugin, PluginServices
 from apiserver.admission.escalation import Escalation
 from apiserver.admission.expression_check import ExpressionCheck
+from apiserver.admission.metrics import AdmissionMetrics
 from apiserver.admission.plugin_configuration import read_plugin_configuration
+from component.metrics import Registry
 
 # name -> (module, class, on by default)
 PLUGINS: Final[dict[str, tuple[str, str, bool]]] = {
@@ -42,9 +44,9 @@ PLUGINS: Final[dict[str, tuple[str, str, bool]]] = {
     "DefaultIngressClass": ("default_ingress_class", "DefaultIngressClass", True),
     "DenyServiceExternalIPs": ("deny_service_external_ips", "DenyServiceExternalIPs", False),
     "PodTopologyLabels": ("pod_topology_labels", "PodTopologyLabels", True),
-    "MutatingAdmissionPolicy": ("policies", "MutatingAdmissionPolicy", True),
+    "MutatingAdmissionPolicy": ("mutating_admission_policy", "MutatingAdmissionPolicy", True),
     "MutatingAdmissionWebhook": ("webhooks", "MutatingAdmissionWebhook", True),
-    "ValidatingAdmissionPolicy": ("policies", "ValidatingAdmissionPolicy", True),
+    "ValidatingAdmissionPolicy": ("validating_admission_policy", "ValidatingAdmissionPolicy", True),
     "ValidatingAdmissionWebhook": ("webhooks", "ValidatingAdmissionWebhook", True),
     "ResourceQuota": ("resource_quota", "ResourceQuota", True),
     "AlwaysDeny": ("always", "AlwaysDeny", False),
@@ -65,13 +67,20 @@ def enabled_plugins(options: Any) -> list[str]:
     return [name for name, row in PLUGINS.items() if (row[2] or name in wanted) and name not in refused]
 
 
-def build_chain(options: Any, listers: Callable[[str], Any], client: Any, authorizer: Any) -> Chain:
+def build_chain(
+    options: Any,
+    listers: Callable[[str], Any],
+    client: Any,
+    authorizer: Any,
+    metrics: AdmissionMetrics | None = None,
+) -> Chain:
     """Make the chain."""
+    metrics = metrics or AdmissionMetrics(Registry())
     configuration = read_plugin_configuration(getattr(options, "admission_control_config_file", ""))
     unknown = sorted(set(configuration) - set(PLUGINS))
     if unknown:
         raise ValueError(f'admission plugin "{unknown[0]}" of the admission control configuration is unknown')
-    services = PluginServices(options, listers, client, authorizer, configuration=configuration)
+    services = PluginServices(options, listers, client, authorizer, metrics, configuration)
     plugins: list[Plugin] = []
     for name in enabled_plugins(options):
         module, factory, _ = PLUGINS[name]
@@ -79,4 +88,4 @@ def build_chain(options: Any, listers: Callable[[str], Any], client: Any, author
     plugins.append(ExpressionCheck(services))
     if "RBAC" in _names(getattr(options, "authorization_mode", ())):
         plugins.append(Escalation(services))
-    return Chain(plugins)
+    return Chain(plugins, metrics)

@@ -25,10 +25,10 @@ from apiserver.admission.matching import (
     Condition,
     ConditionError,
     Matcher,
-    Versions,
     conditions_hold,
     request_object,
 )
+from apiserver.admission.object_versions import ObjectVersions
 from apiserver.admission.webhook_client import WebhookClient, WebhookUnreachableError
 
 _GROUP: Final = "admissionregistration.k8s.io"
@@ -96,11 +96,10 @@ class Dispatcher:
     def __init__(self, services: PluginServices, plural: str, client: WebhookClient) -> None:
         self._lister = services.listers(f"{plural}.{_GROUP}")
         self._namespaces = services.listers("namespaces")
-        self._crds = services.listers("customresourcedefinitions.apiextensions.k8s.io")
         self._client = client
         self._loopback = services.client
         self._authorizer = services.authorizer
-        self._versions = Versions(services.listers)
+        self.versions = ObjectVersions(services.listers, client)
         self._stale = True
         self._hooks: list[Webhook] = []
         self._lister.on_touch(self._touched)
@@ -129,7 +128,7 @@ class Dispatcher:
         Raises:
             Forbidden: a match condition failed and the failure policy is Fail.
         """
-        resource = hook.matcher.resource_for(attrs, self._versions)
+        resource = hook.matcher.resource_for(attrs, self.versions)
         if resource is None:
             return None
         namespace = None
@@ -149,18 +148,6 @@ class Dispatcher:
                 return None
             raise Forbidden.of(attrs.resource, attrs.named(), str(error)) from error
         return resource if held else None
-
-    async def _as(self, obj: Obj | None, attrs: AdmissionAttributes, resource: Resource) -> Obj | None:
-        """Return the object in the version a webhook wants."""
-        if obj is None or resource.version == attrs.resource.version:
-            return obj
-        crd = self._crds.get(None, attrs.resource.group_resource)
-        if crd is None:
-            return {**obj, "apiVersion": resource.api_version}
-        from apiserver.apiextensions.conversion import converter
-
-        copied = orjson.loads(orjson.dumps(obj))
-        return (await converter(crd, self._client).convert([copied], resource.api_version))[0]
 
     async def call(self, attrs: AdmissionAttributes, hook: Webhook, resource: Resource) -> Obj | None:
         """Ask a webhook; returns its response, None when its failure is to be ignored.
@@ -187,8 +174,8 @@ class Dispatcher:
     async def _ask(self, attrs: AdmissionAttributes, hook: Webhook, resource: Resource) -> Obj:
         uid = new_uid()
         request = request_object(attrs, resource, uid)
-        request["object"] = await self._as(attrs.object, attrs, resource)
-        request["oldObject"] = await self._as(attrs.old_object, attrs, resource)
+        request["object"] = await self.versions.convert(attrs.object, attrs.resource, resource)
+        request["oldObject"] = await self.versions.convert(attrs.old_object, attrs.resource, resource)
         api_version = f"admission.k8s.io/{hook.version}"
         review = {"kind": "AdmissionReview", "apiVersion": api_version, "request": request}
         query = f"timeout={hook.timeout}s"
@@ -287,21 +274,15 @@ class MutatingAdmissionWebhook(_WebhookPlugin):
             operations = orjson.loads(base64.b64decode(encoded))
         except (ValueError, binascii.Error) as error:
             raise InternalError.of(f"failed to decode the patch of webhook {hook.name}: {error}") from error
-        dispatcher = self._dispatcher
-        before = await dispatcher._as(attrs.object, attrs, resource)  # noqa: SLF001 - one unit with the dispatcher
+        versions = self._dispatcher.versions
+        before = await versions.convert(attrs.object, attrs.resource, resource)
         try:
             after = json_patch.apply(before, operations)
         except APIError as error:
             raise InternalError.of(error.message) from error
         if after == before:
             return
-        if resource.version != attrs.resource.version:
-            after["apiVersion"] = resource.api_version
-            back = AdmissionAttributes(
-                attrs.operation, resource, attrs.subresource, attrs.namespace, attrs.name, after, None, attrs.user
-            )
-            after = await dispatcher._as(after, back, attrs.resource)  # noqa: SLF001 - as above
-        attrs.object = after
+        attrs.object = await versions.convert(after, resource, attrs.resource)
         attrs.reconsider = True
 
 
