@@ -1,9 +1,10 @@
 """What the API server costs: CPU time of the server process per operation, against DESIGN section 4.
 
-    .venv/bin/python bench/apiserver.py [--pods 2000] [--quick]
+    .venv/bin/python bench/apiserver.py [--pods 2000] [--quick] [--many 20000]
 
 Starts its own etcd and server (`run_apiserver.Pair`), fills it with pods of upstream-like size, then measures GET,
-LIST, label-selected LIST, CREATE with 50 watchers, PATCH, and the memory afterwards.
+LIST, label-selected LIST, CREATE with 50 watchers, PATCH, the memory afterwards, and what 1,000 idle watches add to
+it. With `--many`, GET, CREATE and a label-selected LIST once more with so many objects stored.
 """
 
 from __future__ import annotations
@@ -164,19 +165,105 @@ class Bench:
         await asyncio.sleep(0.5)
         self.results["memory MB"] = pss_mb(self.pid)
         print(f"memory with {pods} pods {self.results['memory MB']:.1f} MB PSS (limit 120)")
+        version = json.loads(await use("GET", f"{base}?limit=1"))["metadata"]["resourceVersion"]
+        path = f"{base}?watch=1&allowWatchBookmarks=true&resourceVersion={version}"
+        await self.idle_watches("client certificates", self.tls, path, "")
+        self.pair.server.terminate()  # type: ignore[union-attr]
+        self.pair.server.wait()  # type: ignore[union-attr]
+        self.pair.start_server()
+        self.pair.wait_ready()
+        self.pid = self.pair.server.pid  # type: ignore[union-attr]
+        free[:] = await self.connections(4)
+        for index in range(100):
+            await use("GET", f"{base}/pod-{index:05d}")
+        account_path = "/api/v1/namespaces/default/serviceaccounts/default/token"
+        token = json.loads(await use("POST", account_path, b'{"spec": {}}'))["status"]["token"]
+        binding = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "bench"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+            "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "default"}],
+        }
+        bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+        await use("POST", bindings, json.dumps(binding).encode())
+        plain = ssl.create_default_context(cafile=str(self.pair.certs / "ca.crt"))
+        await self.idle_watches("bearer tokens", plain, path, f"Authorization: Bearer {token}\r\n")
+
+    async def idle_watches(self, name: str, tls: ssl.SSLContext, path: str, header: str) -> None:
+        """What watches that say nothing cost, one connection each."""
+        request = f"GET {path} HTTP/1.1\r\nHost: a\r\n{header}\r\n".encode()
+
+        async def one() -> asyncio.StreamWriter:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.pair.port, ssl=tls)
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200"), head
+            return writer
+
+        before = pss_mb(self.pid)
+        writers = [writer for _ in range(20) for writer in await asyncio.gather(*(one() for _ in range(50)))]
+        await asyncio.sleep(0.5)
+        print(f"1,000 idle watches with {name} {pss_mb(self.pid) - before:.1f} MB (limit 20)")
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.5)
+
+    async def many(self, count: int) -> None:
+        """Whether costs grow with what is stored."""
+        base = "/api/v1/namespaces/many/configmaps"
+        free = await self.connections(8)
+
+        async def use(method: str, path: str, obj: object = None) -> bytes:
+            connection = free.pop()
+            try:
+                return await connection.request(method, path, json.dumps(obj).encode() if obj else b"")
+            finally:
+                free.append(connection)
+
+        def config(index: int) -> dict[str, object]:
+            labels = {"app": f"app-{index % (count // 100)}"}
+            return {"metadata": {"name": f"c-{index:06d}", "labels": labels}, "data": {"key": "x" * 400}}
+
+        await use("POST", "/api/v1/namespaces", {"metadata": {"name": "many"}})
+        stored = 0
+        for size in (200, count):
+            await self.measure(
+                f"(fill to {size})",
+                size - stored,
+                lambda index, start=stored: use("POST", base, config(start + index)),
+                8,
+            )
+            stored = size
+            await self.measure(
+                f"get, {size} stored", 4000, lambda index, n=size: use("GET", f"{base}/c-{index % n:06d}"), 8
+            )
+            await self.measure(
+                f"create, {size} stored", 500, lambda index, n=size: use("POST", base, config(n + index)), 4
+            )
+            for index in range(500):
+                await use("DELETE", f"{base}/c-{size + index:06d}")
+            await self.measure(
+                f"list 100 by label, {size}", 50, lambda _: use("GET", f"{base}?labelSelector=app=app-1"), 1
+            )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pods", type=int, default=2000)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--many", type=int, default=0)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         pair = Pair(Path(directory))
         try:
             pair.start()
             print(f"ready after {pair.wait_ready():.2f} s")
-            asyncio.run(Bench(pair).run(chosen.pods, 1 if chosen.quick else 3))
+            bench = Bench(pair)
+            if chosen.many:
+                asyncio.run(bench.many(chosen.many))
+            else:
+                asyncio.run(bench.run(chosen.pods, 1 if chosen.quick else 3))
         finally:
             pair.stop()
 

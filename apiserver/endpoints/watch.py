@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,7 @@ from component.clock import Clock
 
 _MAX_WAITING_BYTES = 8 * 1024 * 1024
 _INITIAL_BATCH = 32
+_REPLAY_BYTES = 128 * 1024
 _MAX_WAITING_EVENTS = 10_000
 _BOOKMARK_SECONDS = 50.0
 _MIN_TIMEOUT = 1800
@@ -135,7 +137,7 @@ class WatchStream:
         self._ended: asyncio.Future[None] | None = asyncio.get_running_loop().create_future()  # None while parked
         self._parked: ParkedWatch | None = None
         self._queue: asyncio.Queue[CacheEvent] | None = None
-        self._held: list[CacheEvent] | None = None
+        self._held: deque[CacheEvent] | None = None
         self._waiting: list[bytes] = []
         self._watches: Watches = exchange.services.parts["watches"]
         if store.strategy.from_storage is not None:
@@ -158,7 +160,12 @@ class WatchStream:
             return
         if self._held is not None:
             self._held.append(event)
+            if len(self._held) > _MAX_WAITING_EVENTS:
+                self.end()
             return
+        self._take(event)
+
+    def _take(self, event: CacheEvent) -> None:
         if self._queue is not None:
             self._queue.put_nowait(event)
             if self._queue.qsize() > _MAX_WAITING_EVENTS:
@@ -257,7 +264,7 @@ class WatchStream:
         deadline = asyncio.get_running_loop().time() + _timeout(exchange.info)
         try:
             async with asyncio.timeout_at(deadline):
-                await self._start(response, initial=initial, end_mark=end_mark)
+                await self._start(exchange, response, initial=initial, end_mark=end_mark)
                 self._watches.streams[self] = None
                 exchange.leave()
                 if self._queue is not None:
@@ -305,7 +312,7 @@ class WatchStream:
         self._watches.streams.pop(self, None)
         self.store.cache.subscribers.pop(self, None)
 
-    async def _start(self, response: web.StreamResponse, *, initial: bool, end_mark: bool) -> None:
+    async def _start(self, exchange: Exchange, response: web.StreamResponse, *, initial: bool, end_mark: bool) -> None:
         """Send the state or the missed events, and subscribe, without anything coming between."""
         cache = self.store.cache
         if initial:
@@ -314,7 +321,7 @@ class WatchStream:
             chosen = self._selection.entries(cache)
             self._after = self.store.cached.revision
             if self._queue is None:
-                self._held = []
+                self._held = deque()
             cache.subscribers[self] = None
             for start in range(0, len(chosen), _INITIAL_BATCH):
                 bodies = await self.store.bodies(chosen[start : start + _INITIAL_BATCH])
@@ -322,17 +329,24 @@ class WatchStream:
                 await response.write(b"".join(frames))  # waits while the client is slow
             if end_mark:
                 self.bookmark(initial_events_end=True)
-            held, self._held = self._held, None
-            for event in held or ():
-                self.deliver(event)
+            await self._release(exchange)
             return
         missed = cache.history.after(self._after)
         cache.subscribers[self] = None
         if missed is None:
             self._too_old()
             return
-        for event in missed:
-            self.deliver(event)
+        self._held = deque(missed)
+        await self._release(exchange)
+
+    async def _release(self, exchange: Exchange) -> None:
+        """Send the events held back, as fast as the client takes them, and hold back no more."""
+        while self._held and not self.ended:
+            self._take(self._held.popleft())
+            if sum(map(len, self._waiting)) > _REPLAY_BYTES:
+                self.flush()
+                await exchange.request.protocol._drain_helper()  # noqa: SLF001 - frames go past aiohttp's writer
+        self._held = None
 
     def _too_old(self) -> None:
         error = Expired(f"too old resource version: {self._after} ({self.store.cache.history.since})")

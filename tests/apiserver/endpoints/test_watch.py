@@ -1,8 +1,10 @@
 """WATCH over HTTP: order, selectors, bookmarks, streaming lists, expiry."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.apiserver.conftest import Api, config_map, pod
+from tests.apiserver.conftest import Api, Pair, config_map, pod
 
 pytestmark = pytest.mark.live
 MERGE = "application/merge-patch+json"
@@ -104,3 +106,22 @@ def test_watch_of_the_other_event_group_is_converted(api: Api, ns: str):
         assert api.json("POST", f"{ns}/events", {**event, "message": "m", "reason": "r", "type": "Normal"})[0] == 201
         kind, obj = watch.next()
         assert (kind, obj["apiVersion"], obj["note"]) == ("ADDED", "events.k8s.io/v1", "m")
+
+
+def resident_megabytes(pair: Pair) -> int:
+    return int(Path(f"/proc/{pair.server.pid}/statm").read_text().split()[1]) * 4 // 1024
+
+
+def test_clients_that_do_not_read_what_they_missed_are_waited_for(api: Api, pair: Pair, ns: str):
+    start = version(api, f"{ns}/configmaps")
+    for index in range(60):
+        api.json("POST", f"{ns}/configmaps", config_map(f"c{index:02d}", x="x" * 64000))
+    before = resident_megabytes(pair)
+    watches = [api.watch(f"{ns}/configmaps?watch=1&resourceVersion={start}") for _ in range(30)]
+    for index in range(60, 65):
+        api.json("POST", f"{ns}/configmaps", config_map(f"c{index:02d}"))
+    # All of it would be 4 MB for each.
+    assert resident_megabytes(pair) - before < 30
+    assert [watches[0].next()[1]["metadata"]["name"] for _ in range(65)] == [f"c{index:02d}" for index in range(65)]
+    for watch in watches:
+        watch.__exit__()
