@@ -19,6 +19,8 @@
 the kubelet shows it to the user as it is.
 """
 
+import errno
+
 
 class CRIError(Exception):
     """An expected failure of one call."""
@@ -78,6 +80,15 @@ class Internal(CRIError):
     """A part below us failed; the message carries its own words."""
 
     grpc_code = "INTERNAL"
+
+
+_EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+def of_kernel(error: OSError) -> CRIError:
+    """An error of the kernel that nobody could say more about."""
+    words = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+    return ResourceExhausted(words) if error.errno in _EXHAUSTED else Internal(words)
 
 
 class PullFailed(CRIError):

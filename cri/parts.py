@@ -49,6 +49,7 @@ class Parts:
     pool: concurrent.futures.ThreadPoolExecutor
     puller: "Puller"
     streams: "StreamServer"
+    garbage: set[str] = dataclasses.field(default_factory=set)  # containers of the store that are still to be deleted
 
     async def blocking(self, function: Callable[..., R], *arguments: Any, **named: Any) -> R:
         """Run a blocking function in the pool."""

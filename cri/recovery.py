@@ -12,7 +12,7 @@ import os
 import pathlib
 
 from component.logging import get_logger
-from cri import errors, transitions
+from cri import erasure, errors, transitions
 from cri.images import orphans
 from cri.images.layers import owner
 from cri.parts import Parts
@@ -53,11 +53,7 @@ async def _take_back_container(parts: Parts, container: Container) -> None:
         pid = int(container.pid_file.read_text())
         if str(container.directory).encode() in _command_line(pid) or container.id in _cgroups(pid):
             processes.kill(pid)
-    try:
-        handler = parts.handlers.get(container.runtime_handler)
-    except errors.NotFound:
-        handler = parts.handlers.get("")
-    await parts.blocking(create_container._take_back, parts, handler, container)  # noqa: SLF001
+    await parts.blocking(erasure.container, parts, container)
     parts.store.containers.remove(container)
 
 
@@ -70,7 +66,7 @@ def _check_sandbox(parts: Parts, sandbox: Sandbox) -> None:
         if path and not mounts.is_mount_point(path)
     ]
     if sandbox.pid_holder:
-        if processes.is_alive(sandbox.pid_holder):
+        if processes.is_alive(sandbox.pid_holder, sandbox.pid_holder_started):
             parts.exits.watch(sandbox.id, sandbox.pid_holder)
         else:
             lost.append(sandbox.pid_namespace)
@@ -90,7 +86,7 @@ def _check_container(parts: Parts, container: Container) -> None:
             transitions.started(parts, container)  # we died between starting it and writing that down
         parts.exits.watch(container.id, container.pid)
         return
-    if status is None and _monitor_alive(container):
+    if status is None and conmon.monitor(container.directory):
         parts.exits.watch(container.id, container.pid)  # it has just ended; conmon is about to write the status
         return
     code, when = status if status is not None else (255, 0)
@@ -98,16 +94,11 @@ def _check_container(parts: Parts, container: Container) -> None:
 
 
 def _waits_to_start(parts: Parts, container: Container) -> bool:
-    runtime = parts.handlers.get(container.runtime_handler).runtime
-    return (runtime.state_directory(container.id) / "exec.fifo").exists()
-
-
-def _monitor_alive(container: Container) -> bool:
     try:
-        pid = int((container.directory / "conmon-pidfile").read_text())
-    except (OSError, ValueError):
+        runtime = parts.handlers.get(container.runtime_handler).runtime
+    except errors.NotFound:  # its handler is not configured any more
         return False
-    return b"conmon" in _command_line(pid)
+    return (runtime.state_directory(container.id) / "exec.fifo").exists()
 
 
 def _collect_layers(parts: Parts) -> None:

@@ -178,6 +178,8 @@ async def _outcome(parts: Parts, procedure: Procedure, request: Any) -> Any:
     try:
         result = procedure.function(parts, request)
         return await result if inspect.isawaitable(result) else result
+    except OSError as error:
+        return errors.of_kernel(error)
     except Exception as error:  # noqa: BLE001  carried to the caller
         return error
 

@@ -45,13 +45,15 @@ class Sandbox:
     user_namespace: str = ""
     pid_namespace: str = ""  # of the pod, only when shared
     pid_holder: int = 0  # the process that is PID 1 of a shared PID namespace
+    pid_holder_started: int = 0  # the kernel's start time, against a reused pid
+    stopping: bool = False  # no more containers, whatever its state says
     addresses: list[str] = dataclasses.field(default_factory=list)
     attached: bool = False  # CNI ADD may have happened, so DEL is due
     network: str = ""  # name of the CNI network it is attached to
     cgroup_parent: str = ""
     resources: str = ""  # hex of LinuxContainerResources after UpdatePodSandboxResources
 
-    _RUNTIME_ONLY = ("id", "config", "directory")
+    _RUNTIME_ONLY = ("id", "config", "directory", "stopping")
 
 
 @dataclasses.dataclass(slots=True)
@@ -182,8 +184,12 @@ class Table(Generic[T]):
     def add(self, item: T) -> None:
         """Write a new object to disk and remember it, still half-made."""
         item.directory.mkdir(mode=0o700, parents=True)
-        _write(item.directory / "config.pb", item.config.SerializeToString())
-        self.save(item)
+        try:
+            _write(item.directory / "config.pb", item.config.SerializeToString())
+            self.save(item)
+        except OSError:
+            shutil.rmtree(item.directory, ignore_errors=True)
+            raise
         self._objects[item.id] = item
 
     def save(self, item: T) -> None:
@@ -249,7 +255,9 @@ def _write(path: pathlib.Path, data: bytes) -> None:
     temporary = path.with_name(path.name + ".new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, data)
+        view = memoryview(data)
+        while view:  # a disk that is nearly full takes a part
+            view = view[os.write(descriptor, view) :]
     finally:
         os.close(descriptor)
     temporary.replace(path)

@@ -7,12 +7,21 @@ from cri import events, metrics
 from cri.parts import Parts
 from cri.rpc import container_status, pod_sandbox_status
 from cri.runtime import conmon
-from cri.store import CREATED, EXITED, NOT_READY, RUNNING, Container, Sandbox
+from cri.runtime.cgroup_names import file_system_path
+from cri.store import CREATED, EXITED, NOT_READY, RUNNING, Container, Sandbox, T, Table
 from protocols.cri import api_pb2
 
 _log = get_logger("transitions")
 OOM_KILLED, COMPLETED, ERROR, SECCOMP_KILLED = "OOMKilled", "Completed", "Error", "seccomp killed"
-_SIGSYS = 128 + 31
+_SIGKILL, _SIGSYS = 128 + 9, 128 + 31
+
+
+def record(table: Table[T], item: T) -> None:
+    """Write down what has happened already: a full disk may not keep anyone from hearing of it."""
+    try:
+        table.save(item)
+    except OSError as error:
+        _log.warning("A change of state is not on disk", item=item.name, cause=str(error))
 
 
 def publish(parts: Parts, kind: api_pb2.ContainerEventType, sandbox: Sandbox, object_id: str) -> None:
@@ -45,7 +54,7 @@ def started(parts: Parts, container: Container) -> None:
         return
     container.state = RUNNING
     container.started_at = container.started_at or time.time_ns()
-    parts.store.containers.save(container)
+    record(parts.store.containers, container)
     publish_container(parts, events.STARTED, container)
 
 
@@ -64,25 +73,30 @@ def exited(parts: Parts, container_id: str, code: int, when: int) -> None:
     container.exit_code = code
     # The time of the exit file comes from a coarser clock than ours.
     container.finished_at = max(when or time.time_ns(), container.started_at)
-    container.reason = _reason(container, code)
+    container.reason = _reason(parts, container, code)
     if container.reason == OOM_KILLED:
         metrics.CONTAINERS_OOM.inc()
         metrics.CONTAINERS_OOM_BY_NAME.inc(container.name)
     container.pid = 0
-    parts.store.containers.save(container)
+    record(parts.store.containers, container)
     container.exited.set()
     if container.complete:
         publish_container(parts, events.STOPPED, container)
 
 
-def _reason(container: Container, code: int) -> str:
+def _reason(parts: Parts, container: Container, code: int) -> str:
     if code == 0:
         return COMPLETED
-    if conmon.oom_killed(container.directory):
+    if conmon.oom_killed(container.directory) or (code == _SIGKILL and _kernel_counted_kills(parts, container)):
         return OOM_KILLED
     if code == _SIGSYS and container.seccomp:
         return SECCOMP_KILLED
     return ERROR
+
+
+def _kernel_counted_kills(parts: Parts, container: Container) -> bool:
+    """Whether the OOM killer was at work, of which conmon may hear too late (it ends with the container)."""
+    return parts.cgroups.stats(file_system_path(parts.host, container.cgroup_path)).oom_kills > 0
 
 
 def holder_exited(parts: Parts, sandbox_id: str) -> None:
@@ -98,5 +112,5 @@ def sandbox_stopped(parts: Parts, sandbox: Sandbox) -> None:
     if sandbox.state == NOT_READY:
         return
     sandbox.state = NOT_READY
-    parts.store.sandboxes.save(sandbox)
+    record(parts.store.sandboxes, sandbox)
     publish(parts, events.STOPPED, sandbox, sandbox.id)

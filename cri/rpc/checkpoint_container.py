@@ -30,7 +30,13 @@ def _checkpoint(runtime: OciRuntime, container_id: str, location: str, bundle: s
     with tempfile.TemporaryDirectory(dir=bundle) as directory:
         images = pathlib.Path(directory) / "checkpoint"
         images.mkdir()
-        runtime.run("checkpoint", "--image-path", str(images), "--leave-running", container_id)
+        try:
+            runtime.run("checkpoint", "--image-path", str(images), "--leave-running", container_id)
+        except errors.Internal as error:
+            if "unknown command" in str(error):
+                words = f"checkpoint/restore support not available: {runtime.path} was built without criu"
+                raise errors.Unimplemented(words) from error
+            raise
         with tarfile.open(location, "w") as archive:
             archive.add(images, "checkpoint")
             archive.add(pathlib.Path(bundle) / "config.json", "spec.dump")

@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from component.logging import get_logger
-from cri import cdi, container_mounts, errors, events, host_facts, image_volumes, transitions
+from cri import cdi, container_mounts, erasure, errors, events, host_facts, image_volumes, transitions
 from cri.images import users
 from cri.images.storage import Image
 from cri.oci_spec import build, capabilities, mounts, namespaces, process, seccomp, seccomp_default, security_labels
@@ -26,9 +26,8 @@ from cri.rpc import container_status
 from cri.runtime import conmon, seccomp_filter
 from cri.runtime.cgroup_names import cgroups_path
 from cri.runtime.handlers import Handler
-from cri.sandboxes import idmapped_mounts
+from cri.sandboxes import files, idmapped_mounts
 from cri.store import READY, Container, Sandbox
-from linux import mounts as linux_mounts
 from linux import processes
 from protocols.cri import api_pb2
 
@@ -47,7 +46,7 @@ async def create_container(parts: Parts, request: api_pb2.CreateContainerRequest
     """Answer CreateContainer."""
     config = request.config
     sandbox = parts.store.sandboxes.get(request.pod_sandbox_id)
-    if sandbox.state != READY:
+    if sandbox.state != READY or sandbox.stopping:
         raise errors.FailedPrecondition(f"pod sandbox {sandbox.id} is not ready")
     if not config.metadata.name:
         raise errors.InvalidArgument("ContainerConfig.Metadata needs a name")
@@ -82,7 +81,7 @@ async def create_container(parts: Parts, request: api_pb2.CreateContainerRequest
         try:
             await parts.blocking(_make, parts, handler, sandbox, container, target_pid)
         except BaseException:
-            await parts.blocking(_take_back, parts, handler, container)
+            await parts.blocking(erasure.container, parts, container)
             table.remove(container)
             raise
         container.complete = True
@@ -132,7 +131,7 @@ def _make(parts: Parts, handler: Handler, sandbox: Sandbox, container: Container
     _make_working_directory(container, facts)
     spec = build.build(facts)
     (container.directory / "config.json").write_text(json.dumps(spec))
-    os.makedirs(os.path.dirname(container.log_path), mode=0o755, exist_ok=True)
+    files.make_log_directory(os.path.dirname(container.log_path))
     described = time.monotonic()
     container.pid = conmon.create(
         parts.conmon,
@@ -349,16 +348,3 @@ def _make_working_directory(container: Container, facts: build.Facts) -> None:
     directory = process.working_directory(container.config, facts.image)
     if not directory.startswith("/"):
         raise errors.InvalidArgument(f"working directory {directory!r} is not an absolute path")
-
-
-def _take_back(parts: Parts, handler: Handler, container: Container) -> None:
-    """Undo ``_make`` as far as it came."""
-    try:
-        handler.runtime.delete(container.id)
-    except errors.CRIError as error:
-        _log.warning("Cannot delete a half-made container", container=container.name, cause=str(error))
-    conmon.kill_monitor(container.directory)
-    linux_mounts.unmount_tree(str(container.directory))
-    for name in (container.id, *container.image_mounts):
-        parts.layers.delete(name)
-    (parts.exits.directory / container.id).unlink(missing_ok=True)

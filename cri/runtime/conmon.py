@@ -11,7 +11,6 @@ import dataclasses
 import os
 import pathlib
 import select
-import signal
 import socket
 import subprocess
 import time
@@ -20,6 +19,7 @@ from typing import Any
 import orjson
 
 from cri import errors
+from linux import processes
 
 _STARTED_BY = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CREATE_TIMEOUT = 240.0
@@ -184,9 +184,18 @@ def connect_attach(bundle: pathlib.Path) -> socket.socket:
     return connection
 
 
-def kill_monitor(bundle: pathlib.Path) -> None:
-    """End the conmon of a container that is being removed, should it still be there."""
+def monitor(bundle: pathlib.Path) -> int:
+    """The pid of a container's conmon; 0 if there is none."""
     with contextlib.suppress(OSError, ValueError):
         pid = int((bundle / "conmon-pidfile").read_text())
-        if b"conmon" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGKILL)
+        words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if str(bundle).encode() in words:  # not a stranger with a reused pid
+            return pid
+    return 0
+
+
+def kill_monitor(bundle: pathlib.Path) -> None:
+    """End the conmon of a container that is being removed, and the OCI runtime should that be at work."""
+    pid = monitor(bundle)
+    if pid:
+        processes.kill_tree(pid)

@@ -11,14 +11,17 @@ import errno
 import json
 import os
 import pathlib
+import select
 import shutil
 import subprocess
 import time
 from typing import Any
 
 from cri import errors
+from linux import processes
 
 _COMMAND_TIMEOUT = 120.0
+_LOOK_AGAIN = 100  # ms
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,12 +81,22 @@ class OciRuntime:
         """Where the runtime keeps what it knows of a container."""
         return pathlib.Path(self.root) / container_id
 
-    def start(self, container_id: str, *, hooks: bool = False) -> None:
-        """Let a created container run its process; ``hooks``: it has some that the runtime itself has to run."""
-        if hooks or not self._start_by_fifo(container_id):
+    def start(self, container_id: str, pid: int, *, hooks: bool = False) -> None:
+        """Let a created container run its process.
+
+        Args:
+            container_id: The container.
+            pid: Its first process, that waits.
+            hooks: It has some that the runtime itself has to run.
+
+        Raises:
+            FailedPrecondition: nothing waits there.
+            Internal: the runtime refused.
+        """
+        if hooks or not self._start_by_fifo(container_id, pid):
             self.run("start", container_id)
 
-    def _start_by_fifo(self, container_id: str) -> bool:
+    def _start_by_fifo(self, container_id: str, pid: int) -> bool:
         """What ``start`` does, without a fork: the waiting init goes on when its FIFO is opened from the other side."""
         fifo = self.state_directory(container_id) / "exec.fifo"
         try:
@@ -92,9 +105,7 @@ class OciRuntime:
                 with contextlib.closing(os.fdopen(descriptor, "wb", buffering=0)) as stream:
                     stream.write(b"1")
             elif self.kind == "runc":
-                descriptor = os.open(fifo, os.O_RDONLY | os.O_CLOEXEC)
-                with contextlib.closing(os.fdopen(descriptor, "rb", buffering=0)) as stream:
-                    stream.read(1)
+                _await_byte(fifo, pid)
             else:
                 return False
         except OSError as error:
@@ -113,8 +124,9 @@ class OciRuntime:
         try:
             self.run("delete", "--force", container_id)
         except errors.Internal as error:
-            if "does not exist" not in str(error) and self.state_directory(container_id).exists():
-                shutil.rmtree(self.state_directory(container_id), ignore_errors=True)
+            # Killed at work, it left a state that it cannot read itself.
+            shutil.rmtree(self.state_directory(container_id), ignore_errors=True)
+            if "does not exist" not in str(error):
                 raise
 
     def update(self, container_id: str, resources: dict[str, Any]) -> None:
@@ -125,6 +137,24 @@ class OciRuntime:
         """The command line that runs another process in a container, with this process's stdio."""
         flags = ["--tty"] if terminal else []
         return self.command("exec", *flags, "--process", process_file, "--pid-file", pid_file, container_id)
+
+
+def _await_byte(fifo: pathlib.Path, pid: int) -> None:
+    """Take the byte that runc's init writes as soon as somebody reads; it may be killed instead.
+
+    Raises:
+        FileNotFoundError: it has gone.
+    """
+    descriptor = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        while not poll.poll(_LOOK_AGAIN):
+            if not processes.is_alive(pid):
+                raise FileNotFoundError(errno.ENOENT, "the container has ended", str(fifo))
+        os.read(descriptor, 1)
+    finally:
+        os.close(descriptor)
 
 
 def kind_of(path: str) -> str:

@@ -4,12 +4,9 @@ It runs under conmon and the pod's OCI runtime like any other, in an empty read-
 that containers which see it in their /proc gain nothing through it. Blocks; call it in a thread.
 """
 
-import contextlib
 import json
-import os
-import signal
 
-from cri import errors
+from cri import erasure
 from cri.oci_spec import clamps
 from cri.oci_spec.build import OCI_VERSION
 from cri.parts import Parts
@@ -18,6 +15,7 @@ from cri.runtime.cgroup_names import cgroups_path
 from cri.runtime.handlers import Handler
 from cri.sandboxes import idmapped_mounts
 from cri.store import Sandbox
+from linux import processes
 
 _NOBODY = 65535
 
@@ -45,7 +43,8 @@ def start(parts: Parts, handler: Handler, sandbox: Sandbox) -> None:
         systemd_cgroup=handler.runtime.systemd_cgroup,
     )
     sandbox.pid_holder = conmon.create(parts.conmon, job)
-    handler.runtime.start(sandbox.id)
+    sandbox.pid_holder_started = processes.start_time(sandbox.pid_holder)
+    handler.runtime.start(sandbox.id, sandbox.pid_holder)
     sandbox.pid_namespace = f"/proc/{sandbox.pid_holder}/ns/pid"
 
 
@@ -53,12 +52,10 @@ def stop(parts: Parts, sandbox: Sandbox) -> None:
     """End the holder; absent is fine."""
     if not (sandbox.directory / "config.json").exists():
         return
-    if sandbox.pid_holder:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(sandbox.pid_holder, signal.SIGKILL)
+    if sandbox.pid_holder and processes.is_alive(sandbox.pid_holder, sandbox.pid_holder_started):
+        processes.kill(sandbox.pid_holder)
     sandbox.pid_holder = 0
-    with contextlib.suppress(errors.CRIError):
-        parts.handlers.get(sandbox.runtime_handler).runtime.delete(sandbox.id)
+    erasure.pid_holder(parts, sandbox, cgroups_path(parts.host, sandbox.cgroup_parent, sandbox.id))
     (sandbox.directory / "config.json").unlink(missing_ok=True)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import subprocess
 from pathlib import Path
 
 from linux import mounts
@@ -23,19 +25,24 @@ def differences(service: Service) -> list[str]:
     sandboxes = {s.id for s in items}
     connected = len([s for s in items if s.state == api.SANDBOX_READY])
     answers = (containers, sandboxes)
+    statuses = [
+        service.runtime.PodSandboxStatus(api.PodSandboxStatusRequest(pod_sandbox_id=s.id)).status for s in items
+    ]
+    addresses = {status.network.ip for status in statuses}
     return [
         f"{name}: {found} instead of {wanted}"
         for name, found, wanted in (
             ("sandbox directories", set(os.listdir(service.state / "sandboxes")), sandboxes),
             ("container directories", set(os.listdir(service.state / "containers")), containers),
             *_store(service, containers),
-            ("cgroups", _cgroups(service), containers),
+            ("cgroups", _cgroups(service) - sandboxes, containers),
             ("bundles of monitors", _monitored(service), containers),
             ("mounts", _mounted(service) - set().union(*answers), set()),
             ("addresses", len(list((service.directory / "ipam" / service.name).glob("10.*"))), connected),
             ("ports of the bridge", _ports(service), connected),
             ("exit files", set(os.listdir(service.state / "exits")) - containers, set()),
-            ("OCI runtime's own", set(os.listdir(service.state / "oci" / service.handler)) - containers, set()),
+            ("OCI runtimes' own", _of_runtimes(service).difference(*answers), set()),
+            ("rules of the firewall", _rules(service) - addresses, set()),
         )
         if found != wanted
     ]
@@ -97,6 +104,17 @@ def _mounted(service: Service) -> set[str]:
     of_layer = {str(r["layer"]): str(r["id"]) for r in _json(service.root / "overlay-containers/containers.json")}
     layers = [Path(m.path).parent.name for m in mounts.mountinfo() if m.path.startswith(f"{service.root}/overlay/")]
     return found | {of_layer.get(layer, f"layer {layer}") for layer in layers}
+
+
+def _of_runtimes(service: Service) -> set[str]:
+    """What the OCI runtimes keep of containers."""
+    return {path.name for path in (service.state / "oci").glob("*/*")}
+
+
+def _rules(service: Service) -> set[str]:
+    """Addresses of pods that rules of the firewall name."""
+    words = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=False).stdout
+    return set(re.findall(re.escape(service.subnet) + r"\.\d+(?!/)\b", words)) - {f"{service.subnet}.0"}
 
 
 def _ports(service: Service) -> int:

@@ -265,7 +265,7 @@ class Pod:
             metadata=api.ContainerMetadata(name=name),
             image=api.ImageSpec(image=image),
             command=command,
-            log_path=f"{name}.log",
+            log_path=fields.pop("log_path", f"{name}.log"),
             linux=api.LinuxContainerConfig(
                 security_context=api.LinuxContainerSecurityContext(**security),
                 resources=api.LinuxContainerResources(**(resources or {})),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tarfile
 import threading
 import time
 from pathlib import Path
@@ -330,11 +331,24 @@ def test_events_follow_a_containers_life(service: Service) -> None:
     listener.join(5)
 
 
-def test_checkpoint_without_criu_says_so(service: Service) -> None:
+def test_a_checkpoint_is_written_or_the_lack_of_criu_told(service: Service, tmp_path: Path) -> None:
+    """Neither leaves the container in another state than before."""
+    archive = tmp_path / "checkpoint.tar"
     with service.pod() as pod:
         container = pod.start()
-        with pytest.raises(grpc.RpcError) as caught:
-            service.runtime.CheckpointContainer(
-                api.CheckpointContainerRequest(container_id=container.id, location="/tmp/x.tar")
-            )
-        assert "criu" in caught.value.details()
+        request = api.CheckpointContainerRequest(container_id=container.id, location=str(archive))
+        failure = ""
+        try:
+            service.runtime.CheckpointContainer(request)
+        except grpc.RpcError as error:
+            failure = error.details()
+        if failure:
+            assert "criu" in failure
+            assert not archive.exists()
+        else:
+            with tarfile.open(archive) as written:
+                assert "spec.dump" in written.getnames()
+        assert container.shell("echo alive") == "alive\n"
+        assert container.status.state == api.CONTAINER_RUNNING
+        directory = service.state / "containers" / container.id
+        assert not [path for path in directory.iterdir() if path.name.startswith("tmp")]
