@@ -7,14 +7,13 @@ webhooks are called one after the other, validating ones at the same time.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
-from apimachinery.errors import APIError, BadRequest, Forbidden, InternalError, from_status
+from apimachinery.errors import APIError, BadRequest, Forbidden, InternalError
 from apimachinery.objects.metadata import Obj, new_uid
 from apimachinery.patches import json_patch
 from apimachinery.resources import Resource
@@ -28,15 +27,21 @@ from apiserver.admission.matching import (
     conditions_hold,
     request_object,
 )
+from apiserver.admission.metrics import ADMIT
 from apiserver.admission.object_versions import ObjectVersions
 from apiserver.admission.webhook_client import WebhookClient, WebhookUnreachableError
+from apiserver.admission.webhook_review import (
+    API_VERSIONS,
+    CallFailedError,
+    checked,
+    denied,
+    parse_answer,
+    patch_operations,
+)
 
 _GROUP: Final = "admissionregistration.k8s.io"
+_MARK: Final = "webhook.admission.k8s.io"
 _CONDITION_VARIABLES: Final = ("object", "oldObject", "request", "authorizer")
-
-
-class CallFailedError(Exception):
-    """A webhook could not be asked, or gave no usable answer; the failure policy decides."""
 
 
 @dataclass(slots=True)
@@ -69,32 +74,19 @@ def compile_webhook(configuration: str, raw: Obj) -> Webhook:
         ignore_failure=raw.get("failurePolicy") == "Ignore",
         timeout=int(raw.get("timeoutSeconds") or 10),
         has_side_effects=raw.get("sideEffects") not in ("None", "NoneOnDryRun"),
-        version=next((one for one in versions if one in ("v1", "v1beta1")), "v1"),
+        version=next((one for one in versions if one in API_VERSIONS), "v1"),
         reinvoke=raw.get("reinvocationPolicy") == "IfNeeded",
     )
-
-
-def denied(name: str, result: Obj | None) -> APIError:
-    """Return the error for a refusal."""
-    status = dict(result or {})
-    start = f'admission webhook "{name}" denied the request'
-    if status.get("message"):
-        status["message"] = f"{start}: {status['message']}"
-    elif status.get("reason"):
-        status["message"] = f"{start}: {status['reason']}"
-    else:
-        status["message"] = f"{start} without explanation"
-    code = int(status.get("code") or 0)
-    status["code"] = max(code, 400)
-    status["status"] = "Failure"
-    return from_status(status)
 
 
 class Dispatcher:
     """Finds the webhooks for a request and calls them."""
 
-    def __init__(self, services: PluginServices, plural: str, client: WebhookClient) -> None:
-        self._lister = services.listers(f"{plural}.{_GROUP}")
+    def __init__(self, services: PluginServices, word: str, client: WebhookClient) -> None:
+        self._word = word
+        self._kind = ADMIT if word == "mutating" else word
+        self._metrics = services.metrics
+        self._lister = services.listers(f"{word}webhookconfigurations.{_GROUP}")
         self._namespaces = services.listers("namespaces")
         self._client = client
         self._loopback = services.client
@@ -144,23 +136,36 @@ class Dispatcher:
         try:
             held = conditions_hold(hook.matcher.conditions, attrs, self._authorizer)
         except ConditionError as error:
+            self._metrics.condition_errors.inc("webhook", hook.name, attrs.operation, self._kind)
             if hook.ignore_failure:
                 return None
             raise Forbidden.of(attrs.resource, attrs.named(), str(error)) from error
+        if not held:
+            self._metrics.condition_exclusions.inc("webhook", hook.name, attrs.operation, self._kind)
         return resource if held else None
 
-    async def call(self, attrs: AdmissionAttributes, hook: Webhook, resource: Resource) -> Obj | None:
+    async def call(self, attrs: AdmissionAttributes, hook: Webhook, resource: Resource, place: str) -> Obj | None:
         """Ask a webhook; returns its response, None when its failure is to be ignored.
+
+        Args:
+            attrs: the request.
+            hook: the webhook.
+            resource: the version it wants the request in.
+            place: `round_R_index_I`, for the audit log.
 
         Raises:
             APIError: it refuses, or failed with policy Fail.
         """
         if attrs.dry_run and hook.has_side_effects:
-            raise BadRequest(f"admission webhook {hook.name!r} does not support dry run".replace("'", '"'))
+            raise BadRequest(f'admission webhook "{hook.name}" does not support dry run')
+        started = time.perf_counter()
         try:
             response = await self._ask(attrs, hook, resource)
         except CallFailedError as error:
+            self._count(attrs, hook, started, 0 if hook.ignore_failure else 500, "calling_webhook_error")
             if hook.ignore_failure:
+                self._metrics.webhook_fail_open.inc(hook.name, self._kind)
+                attrs.audit[f"failed-open.{self._word}.webhook.admission.k8s.io/{place}"] = hook.name
                 return None
             raise InternalError.of(f'failed calling webhook "{hook.name}": {error}') from error
         for text in response.get("warnings") or ():
@@ -168,8 +173,21 @@ class Dispatcher:
         for key, value in (response.get("auditAnnotations") or {}).items():
             attrs.audit[f"{hook.name}/{key}"] = str(value)
         if not response.get("allowed"):
-            raise denied(hook.name, response.get("status"))
+            refusal = denied(hook.name, response.get("status"))
+            self._count(attrs, hook, started, refusal.code, "no_error")
+            raise refusal
+        self._count(attrs, hook, started, 0, "no_error")
         return response
+
+    def _count(self, attrs: AdmissionAttributes, hook: Webhook, started: float, rejected: int, error: str) -> None:
+        """Measure a call; `rejected` is the code of the refusal, 0 when there is none."""
+        operation, refused = attrs.operation, "true" if rejected else "false"
+        seconds = time.perf_counter() - started
+        self._metrics.webhooks.observe(hook.name, operation, refused, self._kind, value=seconds)
+        self._metrics.webhook_requests.inc(str(rejected or 200), hook.name, operation, refused, self._kind)
+        if rejected or error != "no_error":
+            code = "0" if error != "no_error" else str(min(rejected, 600))
+            self._metrics.webhook_rejections.inc(error, hook.name, operation, code, self._kind)
 
     async def _ask(self, attrs: AdmissionAttributes, hook: Webhook, resource: Resource) -> Obj:
         uid = new_uid()
@@ -183,43 +201,7 @@ class Dispatcher:
             answer = await self._client.post(hook.client_config, review, timeout=hook.timeout, query=query)
         except WebhookUnreachableError as error:
             raise CallFailedError(f"failed to call webhook: {error}") from error
-        if answer.status != 200:
-            told = answer.body.decode(errors="replace").strip()[:512]
-            raise CallFailedError(_status_text(answer.status, told))
-        try:
-            body: Any = orjson.loads(answer.body)
-        except ValueError as error:
-            raise CallFailedError(
-                f"failed to call webhook: couldn't get version/kind; json parse error: {error}"
-            ) from error
-        return _checked(body, uid, api_version)
-
-
-def _status_text(status: int, told: str) -> str:
-    if status == 404:
-        return "failed to call webhook: the server could not find the requested resource"
-    return f'failed to call webhook: an error on the server ("{told}") has prevented the request from succeeding'
-
-
-def _checked(body: Any, uid: str, api_version: str) -> Obj:
-    if not isinstance(body, dict) or body.get("kind") != "AdmissionReview" or body.get("apiVersion") != api_version:
-        got = body if isinstance(body, dict) else {}
-        raise CallFailedError(
-            f"received invalid webhook response: expected webhook response of {api_version}, Kind=AdmissionReview, "
-            f"got {got.get('apiVersion', '')}, Kind={got.get('kind', '')}"
-        )
-    response = body.get("response")
-    if not isinstance(response, dict):
-        raise CallFailedError("received invalid webhook response: webhook response was absent")
-    if response.get("uid") != uid:
-        raise CallFailedError(
-            f'received invalid webhook response: expected response.uid="{uid}", got "{response.get("uid", "")}"'
-        )
-    if response.get("patch") and response.get("patchType") != "JSONPatch":
-        raise CallFailedError(
-            "received invalid webhook response: webhook returned response.patch but not response.patchType"
-        )
-    return response
+        return checked(parse_answer(answer.status, answer.body), uid, api_version, mutating=self._kind == ADMIT)
 
 
 class _WebhookPlugin:
@@ -243,14 +225,14 @@ class MutatingAdmissionWebhook(_WebhookPlugin):
 
     def __init__(self, services: PluginServices) -> None:
         self._client = WebhookClient(services.listers)
-        self._dispatcher = Dispatcher(services, "mutatingwebhookconfigurations", self._client)
+        self._dispatcher = Dispatcher(services, "mutating", self._client)
 
     async def admit(self, attrs: AdmissionAttributes) -> None:
         """Call the webhooks in order; on a second round those that ask for it, if others changed the object since."""
         hooks = self._dispatcher.hooks
         if not hooks:
             return
-        for hook in hooks:
+        for index, hook in enumerate(hooks):
             key = f"{hook.configuration}/{hook.name}"
             if attrs.second_round:
                 seen = attrs.seen_by.get(key)
@@ -259,31 +241,44 @@ class MutatingAdmissionWebhook(_WebhookPlugin):
             resource = await self._dispatcher.wanted(attrs, hook)
             if resource is None:
                 continue
-            response = await self._dispatcher.call(attrs, hook, resource)
-            if response is not None and response.get("patch"):
-                await self._patch(attrs, hook, response["patch"], resource)
+            place = f"round_{int(attrs.second_round)}_index_{index}"
+            response = await self._dispatcher.call(attrs, hook, resource, place)
+            if response is not None:
+                changed = bool(response.get("patch")) and await self._patch(attrs, hook, response, resource, place)
+                _note(attrs, f"mutation.{_MARK}/{place}", hook, mutated=changed)
             if hook.reinvoke and not attrs.second_round:
                 attrs.seen_by[key] = _snapshot(attrs.object)
 
-    async def _patch(self, attrs: AdmissionAttributes, hook: Webhook, encoded: str, resource: Resource) -> None:
+    async def _patch(
+        self, attrs: AdmissionAttributes, hook: Webhook, response: Obj, resource: Resource, place: str
+    ) -> bool:
+        """Apply a patch; tells whether it changed anything."""
         if attrs.object is None:
             raise InternalError.of(
-                f"admission webhook {hook.name} attempted to modify the object, which is not supported"
+                f'admission webhook "{hook.name}" attempted to modify the object, which is not supported for this '
+                "operation"
             )
         try:
-            operations = orjson.loads(base64.b64decode(encoded))
-        except (ValueError, binascii.Error) as error:
-            raise InternalError.of(f"failed to decode the patch of webhook {hook.name}: {error}") from error
+            operations = patch_operations(response["patch"])
+        except ValueError as error:
+            raise InternalError.of(f'failed to decode the patch of webhook "{hook.name}": {error}') from error
         versions = self._dispatcher.versions
         before = await versions.convert(attrs.object, attrs.resource, resource)
         try:
             after = json_patch.apply(before, operations)
         except APIError as error:
             raise InternalError.of(error.message) from error
+        _note(attrs, f"patch.{_MARK}/{place}", hook, patch=operations, patchType="JSONPatch")
         if after == before:
-            return
+            return False
         attrs.object = await versions.convert(after, resource, attrs.resource)
         attrs.reconsider = True
+        return True
+
+
+def _note(attrs: AdmissionAttributes, key: str, hook: Webhook, **told: Any) -> None:
+    told = {"configuration": hook.configuration, "webhook": hook.name, **told}
+    attrs.audit[key] = orjson.dumps(told).decode()
 
 
 def _snapshot(obj: Obj | None) -> bytes:
@@ -297,7 +292,7 @@ class ValidatingAdmissionWebhook(_WebhookPlugin):
 
     def __init__(self, services: PluginServices) -> None:
         self._client = WebhookClient(services.listers)
-        self._dispatcher = Dispatcher(services, "validatingwebhookconfigurations", self._client)
+        self._dispatcher = Dispatcher(services, "validating", self._client)
 
     async def validate(self, attrs: AdmissionAttributes) -> None:
         """Call all webhooks at once; the first refusal (in order) is the answer."""
@@ -305,10 +300,10 @@ class ValidatingAdmissionWebhook(_WebhookPlugin):
         if not hooks:
             return
         calls = []
-        for hook in hooks:
+        for index, hook in enumerate(hooks):
             resource = await self._dispatcher.wanted(attrs, hook)
             if resource is not None:
-                calls.append(self._dispatcher.call(attrs, hook, resource))
+                calls.append(self._dispatcher.call(attrs, hook, resource, f"round_0_index_{index}"))
         results = await asyncio.gather(*calls, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):

@@ -24,6 +24,15 @@ class View(Protocol):
         """Write what they have changed into the object."""
 
 
+def _write_options(exchange: Exchange) -> Obj:
+    """Return the query of a create, update or patch as the options admission sees."""
+    info = exchange.info
+    options: Obj = {key: info.first(key) for key in ("fieldManager", "fieldValidation") if info.first(key)}
+    if info.first("dryRun"):
+        options["dryRun"] = [info.first("dryRun")]
+    return options
+
+
 class RequestAdmission:
     """Runs the chain for one write and gathers its warnings."""
 
@@ -44,7 +53,7 @@ class RequestAdmission:
         self._strategy = strategy
         self._call = call
         self._delete = delete
-        self._options = options
+        self._options = options if options is not None else _write_options(exchange)
         self._view = view
 
     def _attributes(self, obj: Obj | None, old: Obj | None, *, create: bool) -> AdmissionAttributes:
