@@ -5,6 +5,8 @@ asked for: what this is for has to run inside virtual machines too.
 """
 
 import io
+import os
+import signal
 import subprocess
 import tarfile
 import tempfile
@@ -81,13 +83,17 @@ def command_line(image: Image, disk: Path, tree: Path, memory: str, kernel_argum
 
 def _watch(words: list[str], say: Callable[[str], None]) -> int:
     status = _NO_ANSWER
-    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as machine:
+    with subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    ) as machine:
         assert machine.stdout is not None
         for raw in machine.stdout:
             line = raw.decode("utf-8", "replace").rstrip()
             if line.startswith(_MARK):
                 status = int(line.removeprefix(_MARK))
-                machine.kill()  # its disk is thrown away: there is nothing to shut down in order
+                # Its disk is thrown away: there is nothing to shut down in order. The group, as timeout(1) is but
+                # the parent of the machine.
+                os.killpg(machine.pid, signal.SIGKILL)
             else:
                 say(line)
     return status
