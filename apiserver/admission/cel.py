@@ -122,6 +122,8 @@ def _compiled_by(environment: Any, source: str, *, unchecked: bool = False) -> A
         return environment.compile(source, disable_check=unchecked)
     except (RuntimeError, ValueError) as error:
         text = _compile_words(str(error))
+        if "recursion" in text:
+            text = "expression recursion limit exceeded. limit: 32"
         raise CompileError(text if text.startswith("ERROR") else _told(source[:80], text)) from error
 
 

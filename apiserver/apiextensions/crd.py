@@ -11,6 +11,7 @@ from typing import Any, Final
 from apimachinery.objects.conditions import is_true, set_condition
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import Resource
+from apiserver.endpoints.discovery import version_rank
 
 GROUP: Final = "apiextensions.k8s.io"
 RESOURCE: Final = f"customresourcedefinitions.{GROUP}"
@@ -37,6 +38,28 @@ def storage_version(crd: Obj) -> str:
 def served_versions(crd: Obj) -> list[Obj]:
     """Return the served versions."""
     return [version for version in (crd.get("spec") or {}).get("versions") or () if version.get("served")]
+
+
+def deprecation(crd: Obj, version: Obj) -> str:
+    """Return the warning for those who use a deprecated version, "" for others."""
+    if not version.get("deprecated"):
+        return ""
+    if version.get("deprecationWarning"):
+        return str(version["deprecationWarning"])
+    spec = crd["spec"]
+    kind, group, own = names(crd)["kind"], spec["group"], version_rank(version["name"])
+    fresh = [one["name"] for one in served_versions(crd) if not one.get("deprecated")]
+    better = sorted((name for name in fresh if version_rank(name) < own), key=version_rank)
+    text = f"{group}/{version['name']} {kind} is deprecated"
+    return f"{text}; use {group}/{better[0]} {kind}" if better else text
+
+
+def store_version(crd: Obj) -> None:
+    """Note in the status that objects may be stored in the storage version, in place."""
+    status: Obj = crd.setdefault("status", {})
+    current, stored = storage_version(crd), list(status.get("storedVersions") or ())
+    if current and current not in stored:
+        status["storedVersions"] = [*stored, current]
 
 
 def is_established(crd: Obj) -> bool:
@@ -142,11 +165,6 @@ def new_status(crd: Obj, others: Iterable[Obj], now: str) -> Obj:
         new = _condition("Established", true=False, reason="NotAccepted", message=text, now=now)
         conditions = set_condition(conditions, new, now)
     status["conditions"] = conditions
-    stored = list(status.get("storedVersions") or ())
-    current = storage_version(crd)
-    if current and current not in stored:
-        stored.append(current)
-    status["storedVersions"] = stored
     return status
 
 

@@ -1,27 +1,50 @@
-"""Validates CustomResourceDefinitions: names, versions, and that schemas are structural (pure).
+"""Validates CustomResourceDefinitions: names, versions, conversion, and what a version has beside its schema (pure).
 
-Structural means: a type at every level that is named, nothing under the logical junctors but values, so that pruning
-and defaulting know what each field is (KEP-2337's rules, worded as upstream).
+What all versions have in common is told of at the paths of upstream's internal form, where it stands only once
+(`spec.validation`, `spec.subresources`…).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from apimachinery.objects import names
-from apimachinery.objects.field_path import FieldError, FieldPath, forbidden, invalid, not_supported, required
+from apimachinery.objects.field_path import (
+    FieldError,
+    FieldPath,
+    duplicate,
+    forbidden,
+    invalid,
+    not_supported,
+    required,
+    too_many,
+)
 from apimachinery.objects.metadata import Obj
-from apiserver.apiextensions import rule_check, validation
-from apiserver.apiextensions.crd import is_established
+from apiserver.apiextensions import rule_check, structural_validation
+from apiserver.apiextensions.crd import is_established, storage_version
+from apiserver.registry.json_path import JSONPathError, compile_path
 
 _SPEC: Final = FieldPath("spec")
-_TYPES: Final = ("array", "boolean", "integer", "number", "object", "string")
-_LIST_TYPES: Final = ("atomic", "map", "set")
-_MAP_TYPES: Final = ("atomic", "granular")
-_JUNCTORS: Final = ("allOf", "anyOf", "oneOf")
-# What must stand outside of the logical junctors.
-_ONLY_OUTSIDE: Final = ("description", "default", "nullable", "type", "additionalProperties")
+_APPROVAL: Final = "api-approved.kubernetes.io"
+_APPROVAL_TOLD: Final = (
+    f'protected groups must have approval annotation "{_APPROVAL}", see '
+    "https://github.com/kubernetes/enhancements/pull/1111"
+)
+_COLUMN_TYPES: Final = ("integer", "number", "string", "boolean", "date")
+_COLUMN_FORMATS: Final = ("int32", "int64", "float", "double", "byte", "date", "date-time", "password")
+_SELECTABLE: Final = ("boolean", "integer", "string")
+_MOST_SELECTABLE: Final = 8
+_MOST_WARNING: Final = 256
+_SIMPLE_PATH: Final = re.compile(r"(\.[A-Za-z_$][\w$-]*|\[(\d+|'[^']*'|\"[^\"]*\")\])+")
+# what a version has -> where it stands when all versions have the same
+_SHARED: Final = (
+    (("schema", "openAPIV3Schema"), ("validation", "openAPIV3Schema")),
+    (("subresources",), ("subresources",)),
+    (("additionalPrinterColumns",), ("additionalPrinterColumns",)),
+    (("selectableFields",), ("selectableFields",)),
+)
 
 
 def validate_create(crd: Obj) -> list[FieldError]:
@@ -40,12 +63,27 @@ def validate_update(new: Obj, old: Obj) -> list[FieldError]:
             pair = ((before.get("names") or {}).get(name), (after.get("names") or {}).get(name))
             fixed.append((_SPEC.child("names", name), *pair))
     out += [invalid(path, now, "field is immutable") for path, was, now in fixed if was != now]
-    versions = {version.get("name") for version in after.get("versions") or ()}
-    stored = FieldPath("status").child("storedVersions")
-    for position, name in enumerate((old.get("status") or {}).get("storedVersions") or ()):
-        if name not in versions:
-            out.append(invalid(stored.index(position), name, "must appear in spec.versions"))
+    return out + list(_stored(new, (old.get("status") or {}).get("storedVersions") or ()))
+
+
+def validate_status(crd: Obj) -> list[FieldError]:
+    """Return what is wrong with a changed status."""
+    stored = (crd.get("status") or {}).get("storedVersions") or []
+    path = FieldPath("status").child("storedVersions")
+    if not stored:
+        return [invalid(path, stored, "must have at least one stored version")]
+    out = list(_stored(crd, stored))
+    if storage_version(crd) not in stored:
+        out.append(invalid(path, stored, f"must have the storage version {storage_version(crd)}"))
     return out
+
+
+def _stored(crd: Obj, stored: Iterable[str]) -> Iterator[FieldError]:
+    versions = {version.get("name") for version in (crd.get("spec") or {}).get("versions") or ()}
+    for position, name in enumerate(stored):
+        if name not in versions:
+            where = FieldPath("status").child("storedVersions").index(position)
+            yield invalid(where, name, "must appear in spec.versions")
 
 
 def _definition(crd: Obj) -> Iterator[FieldError]:
@@ -54,6 +92,7 @@ def _definition(crd: Obj) -> Iterator[FieldError]:
     name = (crd.get("metadata") or {}).get("name", "")
     if name != f"{own.get('plural', '')}.{group}":
         yield invalid(FieldPath("metadata").child("name"), name, 'must be spec.names.plural+"."+spec.group')
+    yield from _approval(crd, group)
     if not group:
         yield required(_SPEC.child("group"))
     else:
@@ -75,6 +114,17 @@ def _definition(crd: Obj) -> Iterator[FieldError]:
     yield from _conversion(spec.get("conversion") or {})
 
 
+def _approval(crd: Obj, group: str) -> Iterator[FieldError]:
+    if not re.search(r"(^|\.)(k8s|kubernetes)\.io$", group):
+        return
+    path = FieldPath("metadata").child("annotations").key(_APPROVAL)
+    given = ((crd.get("metadata") or {}).get("annotations") or {}).get(_APPROVAL, "")
+    if not given:
+        yield required(path, _APPROVAL_TOLD)
+    elif not given.startswith(("unapproved", "http://", "https://")):
+        yield invalid(path, given, _APPROVAL_TOLD)
+
+
 def _names(own: Obj) -> Iterator[FieldError]:
     path = _SPEC.child("names")
     for field in ("plural", "singular", "kind", "listKind"):
@@ -90,9 +140,10 @@ def _names(own: Obj) -> Iterator[FieldError]:
                 yield invalid(path.child(field), value, problem)
     if own.get("kind") and own.get("kind") == own.get("listKind"):
         yield invalid(path.child("listKind"), own["listKind"], "kind and listKind may not be the same")
-    for position, short in enumerate(own.get("shortNames") or ()):
-        for problem in names.dns1035_label_problems(short):
-            yield invalid(path.child("shortNames").index(position), short, problem)
+    for field in ("shortNames", "categories"):
+        for position, name in enumerate(own.get(field) or ()):
+            for problem in names.dns1035_label_problems(name):
+                yield invalid(path.child(field).index(position), name, problem)
 
 
 def _versions(spec: Obj) -> Iterator[FieldError]:
@@ -107,145 +158,189 @@ def _versions(spec: Obj) -> Iterator[FieldError]:
         where = path.index(position)
         for problem in names.dns1035_label_problems(version.get("name", "")):
             yield invalid(where.child("name"), version.get("name", ""), problem)
-        schema = (version.get("schema") or {}).get("openAPIV3Schema")
-        at = where.child("schema", "openAPIV3Schema")
-        if schema is None:
-            yield required(at, "schemas are required")
+        yield from _deprecation(version, where)
+    for here, together in _SHARED:
+        parts = [_at(version, here) for version in versions]
+        if all(part == parts[0] for part in parts[1:]):
+            yield from _parts(here, parts[:1], versions, [_SPEC.child(*together)])
+        else:
+            yield from _parts(here, parts, versions, [path.index(i).child(*here) for i in range(len(parts))])
+
+
+def _at(version: Obj, fields: tuple[str, ...]) -> Any:
+    found: Any = version
+    for field in fields:
+        found = found.get(field) if isinstance(found, dict) else None
+    return found
+
+
+def _parts(
+    here: tuple[str, ...], parts: list[Any], versions: list[Obj], paths: list[FieldPath]
+) -> Iterator[FieldError]:
+    for part, version, where in zip(parts, versions, paths, strict=False):
+        if here[0] == "schema":
+            yield from _schema(part, where)
+        elif part is None:
             continue
-        yield from _root(schema, at)
-        yield from rule_check.problems(schema, at)
-        yield from _subresources(version, where)
+        elif here[0] == "subresources":
+            yield from _subresources(part, where)
+        elif here[0] == "additionalPrinterColumns":
+            yield from _columns(part, where)
+        else:
+            yield from _selectable_fields(part, _at(version, ("schema", "openAPIV3Schema")) or {}, where)
 
 
-def _subresources(version: Obj, where: FieldPath) -> Iterator[FieldError]:
-    scale = (version.get("subresources") or {}).get("scale")
-    if scale is not None:
-        path = where.child("subresources", "scale")
-        for field, start in (("specReplicasPath", ".spec."), ("statusReplicasPath", ".status.")):
-            value = scale.get(field, "")
-            if not value:
-                yield required(path.child(field))
-            elif not value.startswith(start):
-                yield invalid(path.child(field), value, f"should be a json path under {start[:-1]}")
-    for position, column in enumerate(version.get("additionalPrinterColumns") or ()):
-        path = where.child("additionalPrinterColumns").index(position)
-        for field in ("name", "jsonPath"):
-            if not column.get(field):
-                yield required(path.child(field))
-        if column.get("type") not in ("integer", "number", "string", "boolean", "date"):
-            detail = "must be one of boolean,date,integer,number,string"
-            yield invalid(path.child("type"), column.get("type", ""), detail)
+def _schema(schema: Obj | None, path: FieldPath) -> Iterator[FieldError]:
+    if schema is None:
+        yield required(path, "schemas are required")
+        return
+    found = list(structural_validation.problems(schema, path))
+    yield from found
+    if not found:
+        yield from rule_check.problems(schema, path)
+
+
+def _deprecation(version: Obj, path: FieldPath) -> Iterator[FieldError]:
+    text = version.get("deprecationWarning")
+    if text is None:
+        return
+    where = path.child("deprecationWarning")
+    if not version.get("deprecated"):
+        yield invalid(where, text, "can only be set for deprecated versions")
+    if not text:
+        yield invalid(where, text, "must not be an empty string")
+    elif len(text) > _MOST_WARNING:
+        yield invalid(where, text, f"must be <= {_MOST_WARNING} characters long")
+    elif not text.isprintable():
+        yield invalid(where, text, "must only contain printable characters")
+
+
+def _subresources(subresources: Obj, path: FieldPath) -> Iterator[FieldError]:
+    scale = subresources.get("scale")
+    if scale is None:
+        return
+    where = path.child("scale")
+    for field, starts in (
+        ("specReplicasPath", (".spec.",)),
+        ("statusReplicasPath", (".status.",)),
+        ("labelSelectorPath", (".spec.", ".status.")),
+    ):
+        value = scale.get(field, "")
+        if not value and field == "labelSelectorPath":
+            continue
+        if not value:
+            yield required(where.child(field))
+        elif not _is_simple(value) or "[" in value:
+            yield invalid(where.child(field), value, "should be a simple json path: no array notation")
+        elif not value.startswith(starts):
+            told = " or ".join(start.rstrip(".") for start in starts)
+            yield invalid(
+                where.child(field), value, f"should be a json path under {'either ' if len(starts) > 1 else ''}{told}"
+            )
+
+
+def _is_simple(path: str) -> bool:
+    return bool(_SIMPLE_PATH.fullmatch(path))
+
+
+def _columns(columns: list[Obj], path: FieldPath) -> Iterator[FieldError]:
+    for position, column in enumerate(columns):
+        where = path.index(position)
+        if not column.get("name"):
+            yield required(where.child("name"))
+        kind, form = column.get("type"), column.get("format")
+        if not kind:
+            yield required(where.child("type"), f"must be one of {','.join(sorted(_COLUMN_TYPES))}")
+        elif kind not in _COLUMN_TYPES:
+            yield invalid(where.child("type"), kind, f"must be one of {','.join(sorted(_COLUMN_TYPES))}")
+        if form and form not in _COLUMN_FORMATS:
+            yield invalid(where.child("format"), form, f"must be one of {','.join(sorted(_COLUMN_FORMATS))}")
+        written = column.get("jsonPath", "")
+        if not written:
+            yield required(where.child("jsonPath"))
+            continue
+        try:
+            compile_path(written)
+        except JSONPathError as error:
+            yield invalid(where.child("jsonPath"), written, str(error))
+
+
+def _selectable_fields(fields: list[Obj], schema: Obj, path: FieldPath) -> Iterator[FieldError]:
+    if len(fields) > _MOST_SELECTABLE:
+        yield too_many(path, len(fields), _MOST_SELECTABLE)
+    seen: set[str] = set()
+    for position, field in enumerate(fields):
+        where, written = path.index(position).child("jsonPath"), field.get("jsonPath", "")
+        if not written:
+            yield required(where)
+            continue
+        if not _is_simple(written) or "[" in written:
+            yield invalid(where, written, "is an invalid path: does not refer to a valid field")
+            continue
+        if written.split(".")[1] == "metadata":
+            yield invalid(where, written, "must not point to fields in metadata")
+        else:
+            found: Any = schema
+            for name in written.split(".")[1:]:
+                found = (found.get("properties") or {}).get(name) if isinstance(found, dict) else None
+            if not isinstance(found, dict):
+                yield invalid(where, written, "is an invalid path: does not refer to a valid field")
+            elif found.get("type") not in _SELECTABLE:
+                told = (
+                    "must point to a field of type string, boolean or integer. Enum string fields and strings with "
+                    "formats are allowed."
+                )
+                yield invalid(where, written, told)
+        if written in seen:
+            yield duplicate(where, written)
+        seen.add(written)
 
 
 def _conversion(conversion: Obj) -> Iterator[FieldError]:
     path = _SPEC.child("conversion")
-    strategy = conversion.get("strategy", "None")
+    strategy, webhook = conversion.get("strategy", "None"), conversion.get("webhook")
     if strategy not in ("None", "Webhook"):
         yield not_supported(path.child("strategy"), strategy, ["None", "Webhook"])
-    if strategy == "Webhook":
-        webhook = conversion.get("webhook") or {}
-        if not webhook.get("clientConfig"):
-            yield required(path.child("webhook", "clientConfig"), "required when strategy is set to Webhook")
-        if not webhook.get("conversionReviewVersions"):
-            yield required(path.child("webhook", "conversionReviewVersions"))
-
-
-def _root(schema: Obj, path: FieldPath) -> Iterator[FieldError]:
-    kind = schema.get("type")
-    if not kind:
-        yield required(path.child("type"), "must not be empty at the root")
-    elif kind != "object":
-        yield invalid(path.child("type"), kind, "must be object at the root")
-    if schema.get("nullable"):
-        yield forbidden(path.child("nullable"), "nullable cannot be true at the root")
-    for name in ("apiVersion", "kind"):
-        inner = ((schema.get("properties") or {}).get(name) or {}).get("type", "string")
-        if inner != "string":
-            yield invalid(path.child("properties").key(name).child("type"), inner, "must be string")
-    yield from _level(schema, path)
-
-
-def _open(schema: Obj) -> bool:
-    return bool(schema.get("x-kubernetes-preserve-unknown-fields") or schema.get("x-kubernetes-int-or-string"))
-
-
-def _typed(schema: Any, path: FieldPath, what: str) -> Iterator[FieldError]:
-    if not isinstance(schema, dict):
+    if strategy != "Webhook":
+        if webhook:
+            yield forbidden(path.child("webhook"), "should not be set when strategy is not set to Webhook")
         return
-    if not schema.get("type") and not _open(schema):
-        yield required(path.child("type"), f"must not be empty for specified {what}")
-    yield from _level(schema, path)
+    webhook = webhook or {}
+    client = webhook.get("clientConfig") or {}
+    if not client:
+        yield required(path.child("webhook", "clientConfig"), "required when strategy is set to Webhook")
+    elif bool(client.get("url")) == bool(client.get("service")):
+        where = path.child("webhook", "clientConfig")
+        yield required(where, "exactly one of url or service is required")
+    else:
+        yield from _client(client, path.child("webhook", "clientConfig"))
+    versions = webhook.get("conversionReviewVersions") or []
+    where = path.child("webhook", "conversionReviewVersions")
+    if not versions:
+        yield required(where)
+    elif not {"v1", "v1beta1"} & set(versions):
+        yield invalid(where, versions, "must include at least one of v1, v1beta1")
+    for position, name in enumerate(versions):
+        if name in versions[:position]:
+            yield invalid(where.index(position), name, "duplicate version")
+        for problem in names.dns1035_label_problems(name):
+            yield invalid(where.index(position), name, problem)
 
 
-def _level(schema: Obj, path: FieldPath) -> Iterator[FieldError]:
-    kind = schema.get("type")
-    if kind and kind not in _TYPES:
-        yield not_supported(path.child("type"), kind, list(_TYPES))
-    properties, additional = schema.get("properties"), schema.get("additionalProperties")
-    if properties and isinstance(additional, dict):
-        detail = "must not be used when properties is set: additionalProperties and properties are mutual exclusive"
-        yield forbidden(path.child("additionalProperties"), detail)
-    if additional is False:
-        yield forbidden(path.child("additionalProperties"), "additionalProperties cannot be set to false")
-    if schema.get("uniqueItems"):
-        detail = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
-        yield forbidden(path.child("uniqueItems"), detail)
-    if schema.get("$ref"):
-        yield forbidden(path.child("$ref"), "$ref is not supported")
-    if kind == "array":
-        if schema.get("items") is None:
-            yield required(path.child("items"), "must be specified")
-        yield from _lists(schema, path)
-    if schema.get("x-kubernetes-map-type") not in (None, *_MAP_TYPES):
-        yield not_supported(path.child("x-kubernetes-map-type"), schema["x-kubernetes-map-type"], list(_MAP_TYPES))
-    for name, part in (properties or {}).items():
-        yield from _typed(part, path.child("properties").key(name), "object fields")
-    yield from _typed(additional, path.child("additionalProperties"), "object fields")
-    yield from _typed(schema.get("items"), path.child("items"), "array items")
-    yield from _junctors(schema, path)
-    if "default" in schema:
-        yield from _default(schema, path)
-
-
-def _lists(schema: Obj, path: FieldPath) -> Iterator[FieldError]:
-    kind = schema.get("x-kubernetes-list-type")
-    if kind is None:
+def _client(client: Obj, path: FieldPath) -> Iterator[FieldError]:
+    service = client.get("service")
+    if service is None:
+        url = str(client.get("url"))
+        if not url.startswith("https://"):
+            yield invalid(path.child("url"), url, "'https' is the only allowed URL scheme")
         return
-    if kind not in _LIST_TYPES:
-        yield not_supported(path.child("x-kubernetes-list-type"), kind, list(_LIST_TYPES))
-    keys = schema.get("x-kubernetes-list-map-keys") or []
-    if kind != "map":
-        return
-    where = path.child("x-kubernetes-list-map-keys")
-    if not keys:
-        yield required(where, "must not be empty if x-kubernetes-list-type is map")
-    items = schema.get("items") or {}
-    properties, needed = items.get("properties") or {}, items.get("required") or ()
-    for position, key in enumerate(keys):
-        if key not in properties:
-            yield invalid(where.index(position), key, "entries must all be names of item properties")
-        elif key not in needed and "default" not in properties[key]:
-            yield required(
-                path.child("items").child("properties").key(key).child("default"),
-                "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property",
-            )
-
-
-def _junctors(schema: Obj, path: FieldPath) -> Iterator[FieldError]:
-    parts = [(path.child(j).index(i), part) for j in _JUNCTORS for i, part in enumerate(schema.get(j) or ())]
-    if schema.get("not"):
-        parts.append((path.child("not"), schema["not"]))
-    for where, part in parts:
-        for field in _ONLY_OUTSIDE:
-            # int-or-string is written as anyOf of two types.
-            if field in part and not (field == "type" and schema.get("x-kubernetes-int-or-string")):
-                yield forbidden(where.child(field), "must be empty to be structural")
-
-
-def _default(schema: Obj, path: FieldPath) -> Iterator[FieldError]:
-    value = schema["default"]
-    if value is None and not schema.get("nullable"):
-        yield invalid(path.child("default"), "null", "must not be null")
-        return
-    for problem in validation.validate(value, schema, FieldPath("default")):
-        yield FieldError(problem.type, f"{path}.{problem.field}", problem.bad_value, problem.detail)
+    where = path.child("service")
+    for field in ("namespace", "name"):
+        if not service.get(field):
+            yield required(where.child(field), f"service {field} is required")
+    port = service.get("port", 443)
+    if not 0 < port < 1 << 16:
+        yield invalid(where.child("port"), port, "port is not valid: must be between 1 and 65535, inclusive")
+    way = service.get("path")
+    if way and not way.startswith("/"):
+        yield invalid(where.child("path"), way, "must start with a '/'")

@@ -57,12 +57,16 @@ class Establisher:
 
         def prepare(obj: Obj, call: Call) -> None:
             before.prepare_create(obj, call)
-            stored = definitions.storage_version(obj)
-            obj["status"] = {
-                "conditions": [],
-                "acceptedNames": {"plural": "", "kind": ""},
-                "storedVersions": [stored] if stored else [],
-            }
+            obj["status"] = {"conditions": [], "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": []}
+            definitions.store_version(obj)
+
+        def prepare_update(new: Obj, old: Obj, call: Call) -> None:
+            before.prepare_update(new, old, call)
+            definitions.store_version(new)
+
+        def check_status(new: Obj, old: Obj, call: Call) -> list[FieldError]:
+            del old, call
+            return definition_validation.validate_status(new)
 
         def check_create(obj: Obj, call: Call) -> list[FieldError]:
             return validate_create(obj, call) + definition_validation.validate_create(obj)
@@ -84,6 +88,11 @@ class Establisher:
         store.strategy = replace(
             before,
             prepare_create=prepare,
+            prepare_update=prepare_update,
+            subresources={
+                **before.subresources,
+                "status": replace(before.subresources["status"], validate=check_status),
+            },
             validate_create=check_create,
             validate_update=check_update,
             before_delete=hold,

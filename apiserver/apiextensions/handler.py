@@ -41,6 +41,7 @@ class VersionHandler:
 
     def __init__(self, crd: Obj, version: Obj, converts: Converts) -> None:
         self._crd = crd
+        self._version = version
         self._converts = converts
         self.resource: Resource = definitions.resource(crd, version)
         self._openapi: Obj | None = (version.get("schema") or {}).get("openAPIV3Schema")
@@ -82,6 +83,7 @@ class VersionHandler:
             columns=self._columns if self._columns is not None else _AGE,
             scale=self._scale,
             returns_object=False,
+            deprecation=definitions.deprecation(self._crd, self._version),
         )
 
     @property

@@ -96,11 +96,16 @@ def prune(value: Any, node: Node) -> Any:
 
 def _metadata(meta: Obj) -> Obj:
     try:
-        pruned: Obj = decode_value(meta, object_meta())
+        kept: Obj = decode_value(meta, object_meta())
     except DecodeError:
         # Wrong types are for validation to tell.
         return meta
-    return pruned
+    return kept
+
+
+def pruned(value: Any, schema: Obj) -> Any:
+    """Return a value without what its schema doesn't know."""
+    return prune(copy.deepcopy(value), Node(schema))
 
 
 def default(value: Any, node: Node) -> None:

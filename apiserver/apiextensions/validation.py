@@ -12,12 +12,12 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any, Final
 
 from apimachinery.objects import field_path
 from apimachinery.objects.field_path import FieldError, FieldPath
 from apimachinery.objects.metadata import Obj
+from apiserver.apiextensions import pattern
 from apiserver.apiextensions.correlation import MISSING, earlier_items, same
 
 _MOST: Final = 100
@@ -27,15 +27,6 @@ _HOST: Final = re.compile(
     r"([A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?)(\.[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?)*"
 )
 _UUID: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
-
-
-@lru_cache(maxsize=2048)
-def _pattern(text: str) -> re.Pattern[str] | None:
-    # RE2 and re differ in few spellings; a pattern re can't read is not enforced.
-    try:
-        return re.compile(text.replace(r"\z", r"\Z").replace("[[:alpha:]]", "[a-zA-Z]").replace("[[:digit:]]", "[0-9]"))
-    except re.error:
-        return None
 
 
 def _parses(function: Callable[[str], Any]) -> Callable[[str], bool]:
@@ -154,11 +145,9 @@ def _string(value: str, schema: Obj, path: FieldPath, where: str) -> Iterator[Fi
         yield field_path.too_long(path, value, most)
     if least is not None and len(value) < least:
         yield field_path.invalid(path, value, f"{where} in body should be at least {least} chars long")
-    pattern = schema.get("pattern")
-    if pattern:
-        compiled = _pattern(pattern)
-        if compiled is not None and not compiled.search(value):
-            yield field_path.invalid(path, value, f"{where} in body should match '{pattern}'")
+    wanted = schema.get("pattern")
+    if wanted and not pattern.matcher(wanted)(value):
+        yield field_path.invalid(path, value, f"{where} in body should match '{wanted}'")
     name = schema.get("format")
     check = FORMATS.get(name) if name else None
     if check is not None and not check(value):

@@ -73,12 +73,16 @@ class Exchange:
         headers = self.headers()
         headers["Content-Type"] = content_type
         response = web.Response(body=body, status=status, headers=headers)
-        for text in self.warnings:
-            response.headers.add("Warning", warning_header(text))
+        self.warn(response)
         wanted = len(body) >= GZIP_MINIMUM and "gzip" in self.request.headers.get("Accept-Encoding", "")
         if wanted and not self._is_local():
             response.enable_compression(web.ContentCoding.gzip)
         return response
+
+    def warn(self, response: web.StreamResponse) -> None:
+        """Put the warnings into an answer's headers, each once."""
+        for text in dict.fromkeys(self.warnings):
+            response.headers.add("Warning", warning_header(text))
 
     def _is_local(self) -> bool:
         """Tell whether the client is on this machine, where compressing costs more than sending."""

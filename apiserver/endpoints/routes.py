@@ -65,6 +65,8 @@ async def dispatch(exchange: Exchange) -> web.StreamResponse:
         return await _virtual(exchange)
     resource = store.resource
     _check_scope(exchange, resource)
+    if store.strategy.deprecation:
+        exchange.warnings.append(store.strategy.deprecation)
     if info.subresource:
         return await _subresource(exchange, store)
     handler = _VERBS.get(info.verb)

@@ -258,6 +258,7 @@ class WatchStream:
     async def serve(self, exchange: Exchange, *, initial: bool, end_mark: bool) -> web.StreamResponse:
         """Send what is asked for until the time is over, the client leaves, or the server stops."""
         response = web.StreamResponse(headers={**exchange.headers(), "Content-Type": "application/json"})
+        exchange.warn(response)
         response.enable_chunked_encoding()
         await response.prepare(exchange.request)
         self._transport = exchange.request.transport

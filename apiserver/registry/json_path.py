@@ -1,15 +1,23 @@
-"""The JSON paths of printer columns: `.spec.replicas`, `.status.conditions[?(@.type=="Ready")].status`, `.a['b.c']`."""
+"""The JSON paths of printer columns: `.spec.replicas`, `.status.conditions[?(@.type=="Ready")].status`, `.a['b.c']`.
 
+What k8s.io/client-go/util/jsonpath reads, but for ranges of output: filters, slices, unions, `*` and `..`.
+"""
+
+import operator
 import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+_ITEM = r"""-?\d+|"[^"]*"|'[^']*'"""
 _STEP = re.compile(
-    r"""\.?\[\?\(\s*@\.(?P<filter>[\w.\-/\\]+)\s*(?P<operator>==|!=)\s*(?P<wanted>"[^"]*"|'[^']*'|[\w.\-]+)\s*\)\]"""
-    r"""|\.?\[(?P<index>-?\d+)\]|\.?\[(?P<all>\*)\]|\.(?P<star>\*)"""
-    r"""|\.?\[(?P<quoted>"[^"]*"|'[^']*')\]|\.(?P<name>(?:\\.|[^.\[\]\\])+)"""
+    rf"""\.?\[\?\(\s*@(?P<filter>[^\s=!<>()]+)\s*(?:(?P<operator>==|!=|<=|>=|<|>)\s*(?P<wanted>"[^"]*"|'[^']*'|[\w.\-]+))?"""
+    rf"""\s*\)\]|\.?\[(?P<items>(?:{_ITEM})(?:\s*,\s*(?:{_ITEM}))*)\]|\.?\[(?P<slice>(?:-?\d*):(?:-?\d*)(?::\d+)?)\]"""
+    r"""|\.?\[(?P<all>\*)\]|\.\.(?P<deep>\*|(?:\\.|[^.\[\]\\*])+)|\.(?P<star>\*)|\.(?P<name>(?:\\.|[^.\[\]\\])+)"""
 )
+_ORDERS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge
+}  # fmt: skip
 Step = Callable[[Any], list[Any]]
 
 
@@ -25,25 +33,51 @@ def _index(position: int) -> Step:
     return lambda value: [value[position]] if isinstance(value, list) and -len(value) <= position < len(value) else []
 
 
+def _union(text: str) -> Step:
+    parts = [_field(item[1:-1]) if item[0] in "\"'" else _index(int(item)) for item in re.findall(_ITEM, text)]
+    return lambda value: [found for part in parts for found in part(value)]
+
+
+def _slice(text: str) -> Step:
+    part = slice(*(int(one) if one else None for one in text.split(":")))
+    return lambda value: value[part] if isinstance(value, list) else []
+
+
 def _every(value: Any) -> list[Any]:
     if isinstance(value, list):
         return value
     return list(value.values()) if isinstance(value, dict) else []
 
 
-def _filtered(field: str, operator: str, wanted: str) -> Step:
-    inner = compile_path(f".{field}")
-    literal = wanted[1:-1] if wanted[0] in "\"'" else wanted
+def _deep(name: str) -> Step:
+    here = _every if name == "*" else _field(name)
 
     def step(value: Any) -> list[Any]:
-        found = []
-        for item in value if isinstance(value, list) else ():
-            have = [_text(one) for one in inner(item)]
-            if (literal in have) == (operator == "=="):
-                found.append(item)
-        return found
+        return [*here(value), *(found for item in _every(value) for found in step(item))]
 
     return step
+
+
+def _ordered(one: str, other: str, how: str) -> bool:
+    try:
+        return _ORDERS[how](float(one), float(other))
+    except ValueError:
+        return _ORDERS[how](one, other)
+
+
+def _filtered(field: str, how: str | None, wanted: str) -> Step:
+    inner = compile_path(field)
+    literal = wanted[1:-1] if wanted[:1] in ('"', "'") else wanted
+
+    def keeps(item: Any) -> bool:
+        have = [_text(one) for one in inner(item)]
+        if how is None:
+            return bool(have)
+        if how in _ORDERS:
+            return any(_ordered(one, literal, how) for one in have)
+        return (literal in have) == (how == "==")
+
+    return lambda value: [item for item in value if keeps(item)] if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:
@@ -66,13 +100,15 @@ def compile_path(text: str) -> Callable[[Any], list[Any]]:
             raise JSONPathError(f"unsupported path {text!r}")
         at = match.end()
         if match["filter"]:
-            steps.append(_filtered(match["filter"], match["operator"], match["wanted"]))
-        elif match["index"]:
-            steps.append(_index(int(match["index"])))
+            steps.append(_filtered(match["filter"], match["operator"], match["wanted"] or ""))
+        elif match["items"]:
+            steps.append(_union(match["items"]))
+        elif match["slice"]:
+            steps.append(_slice(match["slice"]))
+        elif match["deep"]:
+            steps.append(_deep(match["deep"]))
         elif match["all"] or match["star"]:
             steps.append(_every)
-        elif match["quoted"]:
-            steps.append(_field(match["quoted"][1:-1]))
         else:
             steps.append(_field(re.sub(r"\\(.)", r"\1", match["name"])))
 

@@ -125,6 +125,7 @@ class Strategy:
         named_items: list items carry apiVersion and kind (custom resources).
         scale: the CRD's scale subresource (specReplicasPath, …).
         returns_object: DELETE answers with the object instead of a Status.
+        deprecation: the warning all answers carry, "" for none.
     """
 
     schema: Any = None
@@ -155,3 +156,4 @@ class Strategy:
     named_items: bool = False
     scale: Any = None
     returns_object: bool = False
+    deprecation: str = ""

@@ -102,6 +102,38 @@ def test_versions_share_their_objects(api, ns):
     api.json("DELETE", path)
 
 
+def test_deprecated_versions_warn_and_stored_versions_are_kept(api, ns):
+    versions = [version("v1beta1", deprecated=True), version("v1", storage=False)]
+    path = establish(api, crd("olds", *versions))
+    base = ns.replace("/api/v1", "/apis/stable.example.com/{}") + "/olds"
+
+    def warnings(method, path, body=None):
+        more = {"Content_Type": "application/json"} if body else {}
+        status, headers, _ = api.raw(method, path, json.dumps(body).encode() if body else None, **more)
+        assert status in (200, 201)
+        return headers.get_all("Warning") or []
+
+    told = ['299 - "stable.example.com/v1beta1 Olds is deprecated; use stable.example.com/v1 Olds"']
+    assert warnings("GET", base.format("v1beta1")) == told
+    assert warnings("POST", base.format("v1beta1"), custom("Olds", "x", {}, "v1beta1")) == told
+    assert warnings("GET", base.format("v1beta1") + "?watch=1&timeoutSeconds=1") == told
+    assert warnings("GET", base.format("v1")) == []
+    live = api.json("GET", path)[1]
+    for one in live["spec"]["versions"]:
+        one["storage"] = one["name"] == "v1"
+    changed = api.json("PUT", path, live)[1]
+    assert changed["status"]["storedVersions"] == ["v1beta1", "v1"]
+    merge = "application/merge-patch+json"
+    status, answer = api.json("PATCH", path + "/status", {"status": {"storedVersions": ["v1beta1"]}}, merge)
+    assert status == 422
+    assert "must have the storage version v1" in answer["message"]
+    assert api.json("PATCH", path + "/status", {"status": {"storedVersions": ["v1"]}}, merge)[0] == 200
+    changed = api.json("GET", path)[1]
+    changed["spec"]["versions"] = [one for one in changed["spec"]["versions"] if one["name"] == "v1"]
+    assert api.json("PUT", path, changed)[0] == 200
+    api.json("DELETE", path)
+
+
 def test_cel_rules_hold_on_create_and_update(api, ns):
     definition = crd("ruled", version(properties={"n": {"type": "integer"}, "fixed": {"type": "string"}}))
     spec = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]

@@ -2,9 +2,12 @@ import copy
 
 import pytest
 
-from apiserver.apiextensions.definition_validation import validate_create, validate_update
+from apiserver.apiextensions.definition_validation import validate_create, validate_status, validate_update
 
-V1 = "spec.versions[0].schema.openAPIV3Schema"
+V1 = "spec.validation.openAPIV3Schema"
+
+URL = {"url": "https://x"}
+BOTH = {"url": "https://x", "service": {"namespace": "a", "name": "b"}}
 
 
 def crd(schema=None, **spec):
@@ -34,36 +37,6 @@ def test_good_definitions_pass():
 
 
 @pytest.mark.parametrize(
-    ("schema", "told"),
-    [
-        ({}, f"{V1}.type: Required value: must not be empty at the root"),
-        ({"type": "string"}, f'{V1}.type: Invalid value: "string": must be object at the root'),
-        (
-            {"type": "object", "properties": {"a": {}}},
-            f"{V1}.properties[a].type: Required value: must not be empty for specified object fields",
-        ),
-        (under(a={"type": "array"}), f"{V1}.properties[spec].properties[a].items: Required value: must be specified"),
-        (
-            under(a={"type": "string", "default": 5}),
-            f'{V1}.properties[spec].properties[a].default: Invalid value: "integer": default in body must be of type '
-            'string: "integer"',
-        ),
-        (
-            under(a={"type": "string", "anyOf": [{"type": "string"}]}),
-            f"{V1}.properties[spec].properties[a].anyOf[0].type: Forbidden: must be empty to be structural",
-        ),
-        (
-            under(a={"type": "array", "items": {"type": "object"}, "x-kubernetes-list-type": "map"}),
-            f"{V1}.properties[spec].properties[a].x-kubernetes-list-map-keys: Required value: must not be empty if "
-            "x-kubernetes-list-type is map",
-        ),
-    ],
-)
-def test_schemas_must_be_structural(schema, told):
-    assert [str(problem) for problem in validate_create(crd(schema))] == [told]
-
-
-@pytest.mark.parametrize(
     ("spec", "told"),
     [
         ({"scope": "X"}, 'spec.scope: Unsupported value: "X": supported values: "Cluster", "Namespaced"'),
@@ -79,10 +52,135 @@ def test_schemas_must_be_structural(schema, told):
             {"versions": [{"name": "v1", "storage": True}]},
             f"{V1}: Required value: schemas are required",
         ),
+        (
+            {"group": "x.k8s.io"},
+            "metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups must have approval "
+            'annotation "api-approved.kubernetes.io", see https://github.com/kubernetes/enhancements/pull/1111',
+        ),
+        (
+            {"conversion": {"strategy": "None", "webhook": {"conversionReviewVersions": ["v1"]}}},
+            "spec.conversion.webhook: Forbidden: should not be set when strategy is not set to Webhook",
+        ),
+        (
+            {
+                "conversion": {
+                    "strategy": "Webhook",
+                    "webhook": {"conversionReviewVersions": ["v2"], "clientConfig": URL},
+                }
+            },
+            'spec.conversion.webhook.conversionReviewVersions: Invalid value: ["v2"]: must include at least one of v1, '
+            "v1beta1",
+        ),
+        (
+            {
+                "conversion": {
+                    "strategy": "Webhook",
+                    "webhook": {"conversionReviewVersions": ["v1"], "clientConfig": BOTH},
+                }
+            },
+            "spec.conversion.webhook.clientConfig: Required value: exactly one of url or service is required",
+        ),
     ],
 )
 def test_definitions(spec, told):
-    assert [str(problem) for problem in validate_create(crd(**spec))] == [told]
+    made = crd(**spec)
+    made["metadata"]["name"] = f"foos.{made['spec']['group']}"
+    assert [str(problem) for problem in validate_create(made)] == [told]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"additionalPrinterColumns": [{"name": "a", "type": "x", "jsonPath": ".a"}]}, ["[0].type: Invalid value: "]),
+        ({"additionalPrinterColumns": [{"name": "a", "type": "string", "jsonPath": ".a["}]}, ["[0].jsonPath: Invalid"]),
+        (
+            {"additionalPrinterColumns": [{"name": "", "type": "date"}]},
+            ["[0].name: Req", "[0].jsonPath: Required value"],
+        ),
+        (
+            {"additionalPrinterColumns": [{"name": "a", "type": "string", "jsonPath": ".a[-1:].b", "format": "byte"}]},
+            [],
+        ),
+        ({"subresources": {"scale": {"specReplicasPath": ".spec.n"}}}, [".scale.statusReplicasPath: Required value"]),
+        (
+            {
+                "subresources": {
+                    "scale": {
+                        "specReplicasPath": ".n",
+                        "statusReplicasPath": ".status.a[0]",
+                        "labelSelectorPath": ".metadata.x",
+                    }
+                }
+            },
+            [
+                '.scale.specReplicasPath: Invalid value: ".n": should be a json path under .spec',
+                '.scale.statusReplicasPath: Invalid value: ".status.a[0]": should be a simple json path',
+                '.scale.labelSelectorPath: Invalid value: ".metadata.x": should be a json path under either .spec or .status',
+            ],
+        ),
+        ({"selectableFields": [{"jsonPath": ".spec.host"}]}, []),
+        (
+            {
+                "selectableFields": [
+                    {"jsonPath": ".spec.none"},
+                    {"jsonPath": ".spec"},
+                    {"jsonPath": ".metadata.name"},
+                    {"jsonPath": ".spec.host"},
+                    {"jsonPath": ".spec.host"},
+                ]
+            },
+            [
+                '[0].jsonPath: Invalid value: ".spec.none": is an invalid path: does not refer to a valid field',
+                '[1].jsonPath: Invalid value: ".spec": must point to a field of type string, boolean or integer.',
+                '[2].jsonPath: Invalid value: ".metadata.name": must not point to fields in metadata',
+                '[4].jsonPath: Duplicate value: ".spec.host"',
+            ],
+        ),
+    ],
+)
+def test_what_a_version_has_beside_its_schema(more, told):
+    made = crd(under(host={"type": "string"}))
+    made["spec"]["versions"][0] |= more
+    (field,) = more
+    found = [str(problem) for problem in validate_create(made)]
+    assert [one[: len(f"spec.{field}{part}")] for one, part in zip(found, told, strict=True)] == [
+        f"spec.{field}{part}" for part in told
+    ]
+
+
+def test_versions_that_differ_are_told_of_each():
+    made = crd({"type": "object", "properties": {"a": {}}})
+    other = {"name": "v2", "served": True, "storage": False, "schema": {"openAPIV3Schema": {"type": "string"}}}
+    made["spec"]["versions"].append(other)
+    assert [problem.field for problem in validate_create(made)] == [
+        "spec.versions[0].schema.openAPIV3Schema.properties[a].type",
+        "spec.versions[1].schema.openAPIV3Schema.type",
+    ]
+
+
+def test_deprecation_warnings():
+    made = crd()
+    made["spec"]["versions"][0]["deprecationWarning"] = "old"
+    (problem,) = validate_create(made)
+    assert str(problem) == (
+        'spec.versions[0].deprecationWarning: Invalid value: "old": can only be set for deprecated versions'
+    )
+    made["spec"]["versions"][0]["deprecated"] = True
+    assert validate_create(made) == []
+    made["spec"]["versions"][0]["deprecationWarning"] = "a\nb"
+    assert [problem.detail for problem in validate_create(made)] == ["must only contain printable characters"]
+
+
+def test_the_status_has_the_versions_objects_may_be_stored_in():
+    made = crd()
+    for stored, told in (
+        ([], "must have at least one stored version"),
+        (["v2"], "must appear in spec.versions"),
+        (["v1"], ""),
+    ):
+        made["status"] = {"storedVersions": stored}
+        found = validate_status(made)
+        assert (found[0].detail if found else "") == told
 
 
 def test_the_name_follows_from_the_names():
