@@ -13,7 +13,8 @@ from bench.run_apiserver import ROOT, Pair
 from tests.controllers.nodes import Nodes, until
 
 COMMAND = [sys.executable, "-m", "controllers", "--secure-port=0", "--node-monitor-grace-period=10m"]
-COMMAND += ["--horizontal-pod-autoscaler-sync-period=200ms"]
+COMMAND += ["--horizontal-pod-autoscaler-sync-period=200ms", "--controllers=*,bootstrapsigner,tokencleaner"]
+COMMAND += ["--allocate-node-cidrs=true", "--cluster-cidr=10.244.0.0/16"]
 
 
 @pytest.fixture(scope="session")
