@@ -65,11 +65,17 @@ def check_preconditions(resource: Resource, name: str, metadata: dict[str, Any],
         raise Conflict.of(resource, name, why)
 
 
-def _finalizers(current: list[str], options: Obj) -> list[str]:
+def names_policy(options: Obj) -> bool:
+    """Return whether DeleteOptions say what is to become of dependents."""
+    return options.get("propagationPolicy") is not None or options.get("orphanDependents") is not None
+
+
+def _finalizers(current: list[str], options: Obj, *, orphans: bool) -> list[str]:
     """Return the finalizers after the propagation policy has had its say."""
     policy, orphan = options.get("propagationPolicy"), options.get("orphanDependents")
-    if policy is None and orphan is None:
-        return list(current)
+    if not names_policy(options):
+        by_default = orphans and ORPHAN not in current and FOREGROUND not in current
+        return [*current, ORPHAN] if by_default else list(current)
     kept = [value for value in current if value not in (ORPHAN, FOREGROUND)]
     if policy == "Orphan" or orphan is True:
         kept.append(ORPHAN)
@@ -78,7 +84,7 @@ def _finalizers(current: list[str], options: Obj) -> list[str]:
     return kept
 
 
-def decide(obj: Obj, options: Obj, *, grace: int | None, now: str, held: bool) -> Deletion:
+def decide(obj: Obj, options: Obj, *, grace: int | None, now: str, held: bool, orphans: bool = False) -> Deletion:
     """Decide one deletion.
 
     Args:
@@ -87,10 +93,11 @@ def decide(obj: Obj, options: Obj, *, grace: int | None, now: str, held: bool) -
         grace: seconds somebody needs to finish the object; None when nobody has to.
         now: the current time as RFC 3339.
         held: whether something else than metadata.finalizers keeps it (a Namespace's spec.finalizers).
+        orphans: whether dependents stay where nothing is said of them.
     """
     new = copy.deepcopy(obj)
     metadata = new["metadata"]
-    finalizers = _finalizers(metadata.get("finalizers") or [], options)
+    finalizers = _finalizers(metadata.get("finalizers") or [], options, orphans=orphans)
     if finalizers:
         metadata["finalizers"] = finalizers
     else:

@@ -373,6 +373,7 @@ class Store:
             grace=strategy.grace(old, call) if strategy.grace is not None else None,
             now=call.now,
             held=self._finalized_by_others(old),
+            orphans=strategy.orphans,
         )
         body = encode_body(old)
         if decision.remove:

@@ -112,6 +112,7 @@ class Strategy:
         grace: seconds a deletion waits for somebody to finish it (Pods); None deletes at once.
         finalized: the further condition for the end of a deletion (a Namespace's spec.finalizers).
         before_delete: refuses or prepares a deletion.
+        orphans: a deletion that says nothing of dependents leaves them.
         marked: changes an object that is being marked for deletion.
         secure: writes what an object needs beside it, just before the object itself is stored (new, old or None).
         settle: takes away what is no longer needed beside an object once that is stored or gone (new or None, old).
@@ -142,6 +143,7 @@ class Strategy:
     grace: Callable[[Obj, Call], int | None] | None = None
     finalized: Callable[[Obj], bool] | None = None
     before_delete: Callable[[Obj, Call], None] | None = None
+    orphans: bool = False
     marked: Callable[[Obj], None] | None = None
     secure: Callable[[Obj, Obj | None, Call], Awaitable[None]] | None = None
     settle: Callable[[Obj | None, Obj], Awaitable[None]] | None = None

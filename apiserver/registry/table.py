@@ -190,7 +190,7 @@ _ROWS: dict[str, Callable[[Strategy], Strategy]] = {
     "daemonsets.apps": workloads.strategy,
     "replicasets.apps": workloads.strategy,
     "statefulsets.apps": workloads.strategy,
-    "replicationcontrollers": workloads.strategy,
+    "replicationcontrollers": workloads.controller_strategy,
     "jobs.batch": workloads.job_strategy,
     "certificatesigningrequests.certificates.k8s.io": workloads.certificate_signing_request_strategy,
 }

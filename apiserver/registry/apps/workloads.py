@@ -6,7 +6,13 @@ from dataclasses import replace
 
 from apimachinery.objects.metadata import Obj
 from apiserver.registry import generic
+from apiserver.registry.graceful_delete import names_policy
 from apiserver.registry.strategy import Call, Strategy, Subresource
+
+_ORPHANS = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+    "propagationPolicy=Orphan to suppress this warning"
+)
 
 
 def _status(new: Obj, old: Obj, call: Call) -> None:
@@ -58,9 +64,19 @@ def _create_job(obj: Obj, call: Call) -> None:
         spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
 
 
+def _warn_of_orphans(_: Obj, call: Call) -> None:
+    if not names_policy(call.options):
+        call.warnings.append(_ORPHANS)
+
+
 def job_strategy(base: Strategy) -> Strategy:
-    """Return the strategy of jobs."""
-    return replace(base, prepare_create=_create_job)
+    """Return the strategy of jobs; their pods stay by default, as in upstream's first versions."""
+    return replace(base, prepare_create=_create_job, before_delete=_warn_of_orphans, orphans=True)
+
+
+def controller_strategy(base: Strategy) -> Strategy:
+    """Return the strategy of replication controllers; their pods stay by default, as in upstream's first versions."""
+    return replace(strategy(base), orphans=True)
 
 
 def _create_request(obj: Obj, call: Call) -> None:

@@ -176,6 +176,29 @@ def test_graceful_deletion_and_finalizers(api: Api, ns: str):
     assert api.json("GET", f"{ns}/configmaps/a")[0] == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "kind", "warns"),
+    [
+        ("/api/v1/namespaces/{}/replicationcontrollers", "ReplicationController", False),
+        ("/apis/batch/v1/namespaces/{}/jobs", "Job", True),
+    ],
+)
+def test_the_oldest_workloads_leave_their_pods_where_nothing_is_said_of_them(api: Api, ns: str, path, kind, warns):
+    path = path.format(ns.rsplit("/", 1)[1])
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    if kind == "Job":
+        template["spec"]["restartPolicy"] = "Never"
+    for name, policy in (("left", {}), ("held", {}), ("taken", {"propagationPolicy": "Background"})):
+        meta = {"name": name, "finalizers": ["foregroundDeletion"] if name == "held" else []}
+        made = api.json("POST", path, {"kind": kind, "metadata": meta, "spec": {"template": template}})
+        assert made[0] == 201, made
+        _, headers, body = api.raw("DELETE", f"{path}/{name}", json.dumps(policy).encode())
+        found = json.loads(body)["metadata"].get("finalizers")
+        assert found == {"left": ["orphan"], "held": ["foregroundDeletion"], "taken": None}[name]
+        told = headers.get("Warning") or ""
+        assert ("child pods are preserved by default when jobs are deleted" in told) is (warns and not policy)
+
+
 def test_propagation_policies_become_finalizers(api: Api, ns: str):
     for policy, finalizer in (("Orphan", "orphan"), ("Foreground", "foregroundDeletion")):
         api.json("POST", f"{ns}/configmaps", config_map(policy.lower()))
