@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from cni.command_line import install
+from cni.install import install
 from cni.library import Library, Network
 from linux import links, netns
 from linux.netlink import Netlink

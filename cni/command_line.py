@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cni import documents, library, result, skel
+from cni import documents, install, library, result, skel
 from cni.config import check_container_id, check_ifname, check_network_name
 from cni.errors import DECODING_FAILURE, INVALID_ENVIRONMENT, CNIError, from_exception
 from cni.network import DEFAULT_DIRECTORY, Network
@@ -82,7 +82,7 @@ def run(words: list[str]) -> int:
     if not lowest <= len(rest) <= highest:
         return _misunderstood(f"{command} takes {_TAKES[command]}")
     try:
-        return install(rest[0]) if command == "install" else _Tool(rest[0]).run(command, rest[1:])
+        return install.install(rest[0]) if command == "install" else _Tool(rest[0]).run(command, rest[1:])
     except (CNIError, OSError, ValueError) as error:
         told = from_exception(error)
         sys.stderr.write(f"cni {command}: {told} (code {told.code})\n")
@@ -151,44 +151,3 @@ def _offered() -> dict[str, Any]:
     if not isinstance(offered, dict):
         raise CNIError(INVALID_ENVIRONMENT, "CAP_ARGS is no JSON object")
     return offered
-
-
-_SCRIPT = """#!{python} -ISEB
-# The CNI plugin {kind} of minikube-py: written by `minikube-py cni install`.
-import os
-import sys
-sys.path.insert(0, {tree!r})
-from cni import skel
-status = skel.main({kind!r})
-sys.stderr.flush()
-os._exit(status)  # taking the interpreter down in order would cost two milliseconds more
-"""
-_DHCP_SCRIPT = _SCRIPT.replace(
-    "from cni import skel",
-    """if sys.argv[1:2] == ["daemon"]:
-    from cni.plugins.dhcp.daemon import run_command
-    raise SystemExit(run_command(sys.argv[2:]))
-from cni import skel""",
-)
-
-
-def install(directory: str) -> int:
-    """Write an executable for each plugin."""
-    import compileall
-
-    from linux.files import atomic_write
-
-    tree = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    # The executables run without writing bytecode (-B), so it is made now: compiling would cost each call 100 ms.
-    for package in ("cni", "linux"):
-        compileall.compile_dir(f"{tree}/{package}", quiet=2)
-    os.makedirs(directory, exist_ok=True)
-    # The system's interpreter starts faster than one that was built at home; only the same version shares the bytecode.
-    system = f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
-    python = system if os.access(system, os.X_OK) else os.path.realpath(sys.executable)
-    for kind in registry.PLUGINS:
-        path = f"{directory.rstrip('/')}/{kind}"
-        script = _DHCP_SCRIPT if kind == "dhcp" else _SCRIPT
-        atomic_write(path, script.format(python=python, kind=kind, tree=tree).encode(), 0o755)
-        sys.stdout.write(f"{path}\n")
-    return 0

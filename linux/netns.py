@@ -5,8 +5,9 @@ A thread that has unshared can't come back for sure, so it is thrown away; the b
 
 from __future__ import annotations
 
-import ctypes
 import os
+
+from linux import c_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
     _T = TypeVar("_T")
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC = c_library.Library()
+_UNSHARE = _LIBC.function("unshare", c_library.INT, c_library.INT)
+_SETNS = _LIBC.function("setns", c_library.INT, c_library.INT, c_library.INT)
 _FLAGS = {
     "mnt": 0x00020000,
     "cgroup": 0x02000000,
@@ -36,8 +39,8 @@ def unshare(*kinds: str) -> None:
     flags = 0
     for kind in kinds:
         flags |= _FLAGS[kind]
-    if _LIBC.unshare(flags):
-        number = ctypes.get_errno()
+    if _UNSHARE(flags):
+        number = c_library.get_errno()
         raise OSError(number, f"unshare {','.join(kinds)}: {os.strerror(number)}")
 
 
@@ -47,8 +50,8 @@ def setns(descriptor: int, kind: str = "net") -> None:
     Raises:
         OSError: if it is none of that kind, or the move is not allowed.
     """
-    if _LIBC.setns(descriptor, _FLAGS[kind]):
-        number = ctypes.get_errno()
+    if _SETNS(descriptor, _FLAGS[kind]):
+        number = c_library.get_errno()
         raise OSError(number, f"setns {kind}: {os.strerror(number)}")
 
 
@@ -58,8 +61,8 @@ def unshare_file_system_attributes() -> None:
     Raises:
         OSError: if the kernel refuses.
     """
-    if _LIBC.unshare(0x200):
-        number = ctypes.get_errno()
+    if _UNSHARE(0x200):
+        number = c_library.get_errno()
         raise OSError(number, f"unshare fs: {os.strerror(number)}")
 
 

@@ -5,8 +5,9 @@ All of a call's commands take effect, or none.
 
 from __future__ import annotations
 
-import ctypes
 import errno
+
+from linux.c_library import INT, POINTER, TEXT, UNSIGNED, Library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,23 +23,31 @@ class NftablesError(OSError):
     """nft refused the commands; the text is its complaint. Its errno is ENOENT where something is not there."""
 
 
-def _library() -> Any:
+class _Nftables:
+    """The functions of libnftables."""
+
+    __slots__ = ("buffer_error", "buffer_output", "error", "free", "new", "output", "run", "set_flags")
+
+    def __init__(self) -> None:
+        library = Library(_LIBRARY)
+        self.new = library.function("nft_ctx_new", POINTER, UNSIGNED)
+        self.free = library.function("nft_ctx_free", INT, POINTER)
+        self.buffer_output = library.function("nft_ctx_buffer_output", INT, POINTER)
+        self.buffer_error = library.function("nft_ctx_buffer_error", INT, POINTER)
+        self.set_flags = library.function("nft_ctx_output_set_flags", INT, POINTER, UNSIGNED)
+        self.run = library.function("nft_run_cmd_from_buffer", INT, POINTER, TEXT)
+        self.output = library.function("nft_ctx_get_output_buffer", TEXT, POINTER)
+        self.error = library.function("nft_ctx_get_error_buffer", TEXT, POINTER)
+
+
+def _library() -> _Nftables | None:
     if "library" not in _STATE:
         try:
-            library = ctypes.CDLL(_LIBRARY)
+            _STATE["library"] = _Nftables()
         except OSError:
             _STATE["library"] = None
-        else:
-            library.nft_ctx_new.restype = ctypes.c_void_p
-            for name in ("nft_ctx_get_output_buffer", "nft_ctx_get_error_buffer"):
-                getattr(library, name).restype = ctypes.c_char_p
-                getattr(library, name).argtypes = [ctypes.c_void_p]
-            for name in ("nft_ctx_free", "nft_ctx_buffer_output", "nft_ctx_buffer_error"):
-                getattr(library, name).argtypes = [ctypes.c_void_p]
-            library.nft_ctx_output_set_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
-            library.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
-            _STATE["library"] = library
-    return _STATE["library"]
+    found: _Nftables | None = _STATE["library"]
+    return found
 
 
 def run(commands: str, *, json: bool = False) -> str:
@@ -58,21 +67,21 @@ def run(commands: str, *, json: bool = False) -> str:
     if library is None:
         return _run_program(commands, json=json)
     # A context holds a netlink socket and so belongs to one namespace: it is made anew for each call (0.1 ms).
-    context = library.nft_ctx_new(0)
+    context = library.new(0)
     if not context:
         raise NftablesError(errno.ENOMEM, "nft: no context")
     try:
-        library.nft_ctx_buffer_output(context)
-        library.nft_ctx_buffer_error(context)
+        library.buffer_output(context)
+        library.buffer_error(context)
         if json:
-            library.nft_ctx_output_set_flags(context, _JSON_OUTPUT)
-        failed = library.nft_run_cmd_from_buffer(context, commands.encode())
-        output = library.nft_ctx_get_output_buffer(context) or b""
+            library.set_flags(context, _JSON_OUTPUT)
+        failed = library.run(context, commands.encode())
+        output = library.output(context) or b""
         if failed:
-            raise _error((library.nft_ctx_get_error_buffer(context) or b"").decode(errors="replace"))
+            raise _error((library.error(context) or b"").decode(errors="replace"))
         return bytes(output).decode(errors="replace")
     finally:
-        library.nft_ctx_free(context)
+        library.free(context)
 
 
 def _run_program(commands: str, *, json: bool) -> str:

@@ -2,7 +2,7 @@
 
 One batch of netlink messages makes the pair (its inner end directly in the container's namespace, its host end a port
 that is up), the IPAM plugin gives addresses, one batch configures them there; whatever fails, what was made before is
-undone.
+undone. What only some configurations need is imported where it is needed: executables live for fifteen milliseconds.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from __future__ import annotations
 import errno
 
 from cni import delegate
-from cni.attachment import valid_marks
 from cni.errors import INTERNAL, INVALID_CONFIG, NOT_AVAILABLE, CNIError
-from cni.plugins import mac_spoof_check, masquerade, veth
+from cni.plugins import veth
 from cni.plugins.bridge_vlan import Vlans
 from linux import addresses, links, netns
 from linux.netlink import Netlink, attribute, u32
@@ -59,7 +58,10 @@ class Settings:
         self.disable_interface = call.flag("disableContainerInterface")
         self.detect = call.flag("enabledad")
         self.isolated = call.flag("portIsolation")
-        masquerade.by_iptables(call)  # refuses what there is not
+        if call.config.get("ipMasqBackend"):
+            from cni.plugins import masquerade
+
+            masquerade.by_iptables(call)  # refuses what there is not
         self.mac = veth.check_mac(call.mac())
         if self.hairpin and self.promisc:
             raise CNIError(INVALID_CONFIG, "cannot set hairpin mode and promiscuous mode at the same time")
@@ -108,8 +110,12 @@ def _connect(call: Call, settings: Settings, answer: Result, host: Netlink) -> N
             if settings.detect:
                 veth.wait_for_detection(inside, peer.index, call.ifname)
     if settings.mac_check:
+        from cni.plugins import mac_spoof_check
+
         mac_spoof_check.add(call, port.name, peer.mac)
     if settings.ip_masq and ips:
+        from cni.plugins import masquerade
+
         masquerade.add(call, [ip["address"] for ip in ips])
     outer = _wait_for_carrier(port.name, settings, host)
     bridge_now = links.by_index(bridge.index, host) or bridge
@@ -245,8 +251,12 @@ def delete(call: Call) -> None:
 
 def _remove_rules(call: Call) -> None:
     if call.flag("ipMasq"):
+        from cni.plugins import masquerade
+
         masquerade.delete(call)
     if call.flag("macspoofchk"):
+        from cni.plugins import mac_spoof_check
+
         mac_spoof_check.delete(call)
 
 
@@ -269,14 +279,21 @@ def check(call: Call) -> None:
         if outer is None or outer.kind != "veth" or outer.name not in listed or outer.master != bridge.index:
             raise CNIError(INTERNAL, f'host veth of "{call.ifname}" is not there as a port of "{bridge.name}"')
         veth.check_listed_mac(listed[outer.name], outer)
-    if settings.ip_masq and previous.get("ips") and not masquerade.exists(call):
-        raise CNIError(INTERNAL, "masquerade of the container is missing")
+    if settings.ip_masq and previous.get("ips"):
+        from cni.plugins import masquerade
+
+        masquerade.check(call)
     if settings.mac_check:
+        from cni.plugins import mac_spoof_check
+
         mac_spoof_check.check(call)
 
 
 def gc(call: Call) -> None:
     """Remove rules of attachments that are no more, and let the IPAM plugin free their addresses."""
+    from cni.attachment import valid_marks
+    from cni.plugins import mac_spoof_check, masquerade
+
     marks = valid_marks(call.name, call.config)
     veth.collect_pairs(call.name, marks)
     masquerade.collect(call)

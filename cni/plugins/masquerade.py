@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 
 from cni.attachment import digest, mark, network_mark, valid_marks
-from cni.errors import INVALID_CONFIG, CNIError
+from cni.errors import INTERNAL, INVALID_CONFIG, CNIError
 from cni.plugins import nft_elements
 from linux import addresses, netns, nftables
 
@@ -121,10 +121,13 @@ def collect(call: Call) -> None:
         masquerade_iptables.collect(call)
 
 
-def exists(call: Call) -> bool:
-    """Whether an attachment's addresses are masqueraded."""
+def check(call: Call) -> None:
+    """Raise unless an attachment's addresses are masqueraded."""
     if by_iptables(call):
         from cni.plugins import masquerade_iptables
 
-        return masquerade_iptables.exists(call)
-    return nft_elements.holds(f"inet {TABLE}", mark(call.name, call.container_id, call.ifname))
+        there = masquerade_iptables.exists(call)
+    else:
+        there = nft_elements.holds(f"inet {TABLE}", mark(call.name, call.container_id, call.ifname))
+    if not there:
+        raise CNIError(INTERNAL, "masquerade of the container is missing")

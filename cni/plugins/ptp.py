@@ -126,8 +126,8 @@ def check(call: Call) -> None:
     outer = links.by_index(inner.parent)
     if outer is None or outer.kind != "veth":
         raise CNIError(INTERNAL, f'the host end of "{call.ifname}" is not there')
-    if call.flag("ipMasq") and not masquerade.exists(call):
-        raise CNIError(INTERNAL, "masquerade of the container is missing")
+    if call.flag("ipMasq"):
+        masquerade.check(call)
 
 
 def gc(call: Call) -> None:

@@ -161,25 +161,19 @@ def has_ipv6(ips: list[dict[str, Any]]) -> bool:
     return any(":" in ip["address"] for ip in ips)
 
 
-def remove(path: str, ifname: str) -> list[str]:
-    """Remove a container's interface. Returns the addresses it had.
-
-    Where the interface or the namespace has gone, there is nothing to do.
-    """
+def remove(path: str, ifname: str) -> None:
+    """Remove a container's interface; passes where that or the namespace has gone."""
     if not path:
-        return []
+        return
     try:
         with netns.entered(path):
             nl = Netlink()
     except OSError:
-        return []  # gone, or no namespace any more: nothing of ours can be in it
+        return  # gone, or no namespace any more: nothing of ours can be in it
     with nl:
         link = links.find(ifname, nl)
-        if link is None:
-            return []
-        had = [one.cidr for one in links.addresses_of(link.index, nl) if one.scope == links.SCOPE_UNIVERSE]
-        nl.send(links.remove(link.index))
-    return had
+        if link is not None:
+            nl.send(links.remove(link.index))
 
 
 def check_interface(path: str, ifname: str, expected: Result, kind: str = "veth") -> links.Link:

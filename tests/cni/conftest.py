@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from cni import executable, in_process, result
-from cni.command_line import install
 from cni.config import Call
 from cni.errors import CNIError
+from cni.install import install
 from linux import links, netns, nftables
 
 REFERENCE = "/usr/lib/cni"
