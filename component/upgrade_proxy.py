@@ -167,7 +167,7 @@ class DialAnswer:
 
 
 async def dial_upgrade(
-    method: str, url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None = None
+    method: str, url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None = None, server_name: str | None = None
 ) -> DialAnswer:
     """Ask a server for an upgrade.
 
@@ -176,6 +176,7 @@ async def dial_upgrade(
         url: `http://…` or `https://…`, with its query.
         headers: The client's; hop-by-hop ones are left out.
         tls: For https.
+        server_name: Whose certificate it has to be, where that is not the URL's host.
 
     Raises:
         OSError: where it can't be reached or breaks off.
@@ -185,11 +186,15 @@ async def dial_upgrade(
     port = parts.port or (443 if parts.scheme == "https" else 80)
     async with asyncio.timeout(_DIAL_SECONDS):
         reader, writer = await asyncio.open_connection(
-            parts.hostname, port, ssl=tls if parts.scheme == "https" else None, limit=_MOST_HEADER
+            parts.hostname,
+            port,
+            ssl=tls if parts.scheme == "https" else None,
+            server_hostname=server_name if parts.scheme == "https" else None,
+            limit=_MOST_HEADER,
         )
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {server_name or parts.netloc}"]
         lines += [f"{key}: {value}" for key, value in headers.items() if key.lower() not in _HOP_BY_HOP]
         writer.write("\r\n".join([*lines, "", ""]).encode())
         await writer.drain()
@@ -242,16 +247,22 @@ async def pump(left: ByteStream, right: ByteStream) -> None:
 
 
 async def proxy_upgrade(
-    request: "web.BaseRequest", url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None = None
+    request: "web.BaseRequest",
+    url: str,
+    headers: Mapping[str, str],
+    tls: ssl.SSLContext | None = None,
+    server_name: str | None = None,
 ) -> "web.StreamResponse":
     """Pass a client's upgrade on to a server, whole: a refusal is answered as it came.
+
+    `server_name` is whose certificate it has to be, where that is not the URL's host.
 
     Raises:
         OSError, TimeoutError: where the server can't be reached.
     """
     from aiohttp import web
 
-    answer = await dial_upgrade(request.method, url, headers, tls)
+    answer = await dial_upgrade(request.method, url, headers, tls, server_name)
     if answer.stream is None:
         kind = {key.lower(): value for key, value in answer.headers.items()}.get("content-type", "text/plain")
         return web.Response(status=answer.status, body=answer.body, headers={"Content-Type": kind})

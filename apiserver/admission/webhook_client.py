@@ -158,7 +158,7 @@ class WebhookClient:
         except TimeoutError as error:
             raise WebhookUnreachableError(f'Post "{shown}": context deadline exceeded') from error
         except aiohttp.ClientError as error:
-            raise WebhookUnreachableError(f'Post "{shown}": {_reason(error)}') from error
+            raise WebhookUnreachableError(f'Post "{shown}": {reason(error)}') from error
         except (OSError, ValueError, asyncio.IncompleteReadError) as error:
             raise WebhookUnreachableError(f'Post "{shown}": {error}') from error
         except WebhookUnreachableError as error:
@@ -171,7 +171,8 @@ class WebhookClient:
         self._sessions.clear()
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Return why a call has failed, in the words of Go where clients look for them."""
     text = str(error)
     if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:
         return "tls: failed to verify certificate: x509: certificate signed by unknown authority"

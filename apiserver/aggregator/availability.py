@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -63,8 +64,10 @@ class Availability:
         self._wake = asyncio.Event()
         for lister in (self._services, self._crds):
             lister.on_touch(self._touched)
-        for name in ("services", "endpointslices.discovery.k8s.io"):
-            listers(name).on_touch(self._endpoints_touched)
+        self._backends = listers("services")
+        self._slices = listers("endpointslices.discovery.k8s.io")
+        for lister in (self._backends, self._slices):
+            lister.on_touch(self._endpoints_touched)
 
     def _touched(self, _key: str) -> None:
         self._wake.set()
@@ -80,6 +83,7 @@ class Availability:
         await asyncio.sleep(_AFTER_START)
         while True:
             failing = False
+            self._wake.clear()  # what changes from here on is looked at again
             try:
                 await self._local()
                 failing = await self._remote()
@@ -89,7 +93,6 @@ class Availability:
                 _LOG.error("APIServices could not be brought up to date", error=error)
                 failing = True
             wait = _SOON if failing else _INTERVAL if self._aggregator.watched_services else None
-            self._wake.clear()
             try:
                 await asyncio.wait_for(self._wake.wait(), wait)
                 # Bursts (a chart with twenty CRDs) are one round.
@@ -164,36 +167,50 @@ class Availability:
                 except NotFound:
                     continue
             if ok:
-                await self._aggregator.discover(service)
+                await self._aggregator.documents.refresh(service)
         return failing
 
     async def _check(self, service: Obj) -> tuple[bool, str, str]:
         target = remote(service) or {}
-        where = f"https://{target.get('name')}.{target.get('namespace')}.svc"
-        try:
-            self._aggregator.resolve(service)
-        except WebhookUnreachableError as error:
-            return (False, *_unresolved(target, str(error)))
+        space, name = target.get("namespace", ""), target.get("name", "")
+        slices = [
+            part
+            for part in self._slices.list(space)
+            if (part["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == name
+        ]
+        unreachable = problem(target, self._backends.get(space, name), slices)
+        if unreachable is not None:
+            return (False, *unreachable)
         spec = service["spec"]
-        path = f"/apis/{spec['group']}/{spec['version']}"
         try:
-            status, _ = await self._aggregator.fetch(service, path)
+            status, url = await self._aggregator.check(service, f"/apis/{spec['group']}/{spec['version']}")
         except WebhookUnreachableError as error:
-            return False, "FailedDiscoveryCheck", f"failing or missing response from {where}: {error}"
-        if 200 <= status < 300 or status in (401, 403):
+            where = re.match(r'Get "([^"]+)"', str(error))
+            told = f"failing or missing response from {where[1]}: {error}" if where else str(error)
+            return False, "FailedDiscoveryCheck", told
+        if 200 <= status < 300:
             return True, "Passed", "all checks passed"
-        return (
-            False,
-            "FailedDiscoveryCheck",
-            f"failing or missing response from {where}{path}: bad status from {where}{path}: {status}",
-        )
+        told = f"failing or missing response from {url}: bad status from {url}: {status}"
+        return False, "FailedDiscoveryCheck", told
 
 
-def _unresolved(target: Obj, why: str) -> tuple[str, str]:
-    """Return (reason, message) for a Service that can't be resolved."""
+def problem(target: Obj, service: Obj | None, slices: list[Obj]) -> tuple[str, str] | None:
+    """Return (reason, message) of what keeps a Service from being reached, None where nothing does. Pure."""
     subject = f'service/{target.get("name")} in "{target.get("namespace")}"'
-    if "not found" in why:
+    if service is None:
         return "ServiceNotFound", f"{subject} is not present"
-    if "no service port" in why:
-        return "ServicePortError", f"{subject} is not listening on port {target.get('port') or 443}"
-    return "MissingEndpoints", f'endpoints for {subject} have no addresses with port name ""'
+    spec = service.get("spec") or {}
+    if spec.get("type", "ClusterIP") != "ClusterIP":
+        return None
+    number = target.get("port") or 443
+    port = next((one for one in spec.get("ports") or () if one.get("port") == number), None)
+    if port is None:
+        return "ServicePortError", f"{subject} is not listening on port {number}"
+    if not slices:
+        return "EndpointsNotFound", f"cannot find endpointslices for {subject}"
+    wanted = port.get("name") or ""
+    for part in slices:
+        ready = any((one.get("conditions") or {}).get("ready") is not False for one in part.get("endpoints") or ())
+        if ready and any((one.get("name") or "") == wanted for one in part.get("ports") or ()):
+            return None
+    return "MissingEndpoints", f'endpointslices for {subject} have no addresses with port name "{wanted}"'

@@ -10,17 +10,23 @@ import asyncio
 import base64
 import hashlib
 import ssl
+import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-import orjson
+from multidict import CIMultiDict
+from yarl import URL
 
-from apimachinery.errors import ServiceUnavailable
 from apimachinery.objects.metadata import Obj
-from apiserver.admission.webhook_client import ServiceResolver, WebhookUnreachableError
+from apiserver.admission.webhook_client import ServiceResolver, WebhookUnreachableError, reason
 from apiserver.aggregator.apiservice import RESOURCE, available, name_of, remote
+from apiserver.aggregator.documents import RemoteDocuments
 from apiserver.authentication.user import UserInfo
+from apiserver.endpoints.body import read_body
+from apiserver.endpoints.exchange import Exchange
+from apiserver.endpoints.plain_error import PlainError
+from component.upgrade_proxy import is_upgrade
 
 if TYPE_CHECKING:
     import aiohttp
@@ -42,6 +48,8 @@ _DROPPED: Final = frozenset(
     }
 )
 _CHECK_SECONDS: Final = 5.0
+_MOST_BYTES: Final = 32 * 1024 * 1024
+_REDIRECTED: Final = "the backend attempted to redirect this request, which is not permitted"
 
 
 class Aggregator:
@@ -55,14 +63,21 @@ class Aggregator:
         self._resolver = ServiceResolver(listers)
         self._sessions: dict[str, aiohttp.ClientSession] = {}
         self._stale = True
+        self._changes = 0
         self._remote: dict[tuple[str, str], Obj] = {}
-        self._resources: dict[str, Obj] = {}
+        self.documents = RemoteDocuments(self.fetch)
         self.watched_services: set[str] = set()
         """`namespace/name` of Services behind remote APIServices."""
         self._services.on_touch(self._touched)
 
     def _touched(self, _key: str) -> None:
         self._stale = True
+        self._changes += 1
+
+    @property
+    def generation(self) -> tuple[int, int]:
+        """Differs when what discovery tells of remote services may differ."""
+        return (self._changes, self.documents.generation)
 
     @property
     def _by_group(self) -> dict[tuple[str, str], Obj]:
@@ -75,12 +90,13 @@ class Aggregator:
                     self._remote[(spec.get("group", ""), spec.get("version", ""))] = service
             targets = [remote(service) or {} for service in self._remote.values()]
             self.watched_services = {f"{target.get('namespace')}/{target.get('name')}" for target in targets}
-            names = {service["metadata"]["name"] for service in self._remote.values()}
-            self._resources = {name: found for name, found in self._resources.items() if name in names}
+            self.documents.keep_only({service["metadata"]["name"] for service in self._remote.values()})
         return self._remote
 
     def match(self, path: str) -> Obj | None:
-        """Return the remote APIService a path belongs to."""
+        """Return the remote APIService a path belongs to, be it of a resource or of an OpenAPI v3 document."""
+        if path.startswith("/openapi/v3/apis/"):
+            path = path.removeprefix("/openapi/v3")
         if not path.startswith("/apis/"):
             return None
         services = self._by_group
@@ -110,27 +126,14 @@ class Aggregator:
             versions = []
             for version in group["versions"]:
                 service = self._by_group.get((group["name"], version["version"]))
-                name = name_of(group["name"], version["version"])
-                fresh = service is not None and available(service) and name in self._resources
+                resources = self.documents.resources(name_of(group["name"], version["version"]))
+                fresh = service is not None and available(service) and resources is not None
                 entry: Obj = {"version": version["version"], "freshness": "Current" if fresh else "Stale"}
                 if fresh:
-                    entry["resources"] = _discovery_resources(self._resources[name])
+                    entry["resources"] = resources
                 versions.append(entry)
             out.append({"metadata": {"name": group["name"], "creationTimestamp": None}, "versions": versions})
         return out
-
-    async def discover(self, service: Obj) -> None:
-        """Fetch a remote service's resource list."""
-        spec = service["spec"]
-        try:
-            status, body = await self.fetch(service, f"/apis/{spec['group']}/{spec['version']}")
-        except WebhookUnreachableError:
-            return
-        if status == 200:
-            try:
-                self._resources[service["metadata"]["name"]] = orjson.loads(body)
-            except ValueError:
-                return
 
     # -- calls -----------------------------------------------------------------------------------------------------
 
@@ -174,94 +177,123 @@ class Aggregator:
         host = f"[{address}]" if ":" in address else address
         return f"https://{host}:{port}{path}", f"{target.get('name')}.{target.get('namespace')}.svc"
 
-    async def fetch(self, service: Obj, path: str) -> tuple[int, bytes]:
-        """GET a path of a remote service as the server itself.
+    async def check(self, service: Obj, path: str) -> tuple[int, str]:
+        """GET a path whoever the server is (as upstream's check does); return the status and the URL.
 
         Raises:
             WebhookUnreachableError: no answer.
         """
+        spec = {**service["spec"], "caBundle": "", "insecureSkipTLSVerify": True}
+        unverified = {**service, "spec": spec}
+        status, _ = await self.fetch(unverified, path)
+        return status, self._target(service, path)[0]
+
+    async def fetch(self, service: Obj, path: str, accept: str = "application/json") -> tuple[int, bytes]:
+        """GET a path of a remote service as the server itself.
+
+        Raises:
+            WebhookUnreachableError: no answer, or far too much of one.
+        """
         import aiohttp
 
         url, name = self._target(service, path)
-        headers = {"Host": name, "X-Remote-User": "system:kube-aggregator", "X-Remote-Group": "system:masters"}
+        headers = {"Host": name, "Accept": accept, "X-Remote-User": "system:kube-aggregator"}
+        headers["X-Remote-Group"] = "system:masters"
         wait = aiohttp.ClientTimeout(total=_CHECK_SECONDS)
         try:
             session = self._session(service["spec"])
-            async with session.get(url, headers=headers, timeout=wait, server_hostname=name) as response:
-                body = await response.read()
+            async with session.get(
+                url, headers=headers, timeout=wait, server_hostname=name, allow_redirects=False
+            ) as response:
+                body = await response.content.read(_MOST_BYTES)
                 if response.headers.get("Content-Encoding") == "gzip":
-                    import gzip
-
-                    body = gzip.decompress(body)
+                    body = zlib.decompressobj(wbits=31).decompress(body, _MOST_BYTES)
                 return response.status, body
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise WebhookUnreachableError(f'Get "{url}": {str(error) or type(error).__name__}') from error
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, zlib.error) as error:
+            raise WebhookUnreachableError(f'Get "{url}": {reason(error)}') from error
 
-    async def handle(self, request: web.BaseRequest, service: Obj, user: UserInfo) -> web.StreamResponse:
+    async def handle(self, exchange: Exchange, service: Obj) -> web.StreamResponse:
         """Pass a request on.
 
         Raises:
-            ServiceUnavailable: the extension server can't be reached.
+            PlainError: the extension server can't be reached, or did what it may not.
         """
+        exchange.leave()  # the extension server has limits of its own
         if not available(service):
-            raise ServiceUnavailable("service unavailable")
+            raise PlainError(503, "service unavailable")
+        request = exchange.request
         try:
             url, name = self._target(service, request.raw_path)
         except WebhookUnreachableError as error:
-            raise ServiceUnavailable("service unavailable") from error
-        headers = _forwarded(request, user)
+            raise PlainError(503, "service unavailable") from error
+        headers = _forwarded(request, exchange.user)
+        headers["Audit-Id"] = exchange.audit_id
+        if is_upgrade(request.headers):
+            return await self._upgrade(request, service, (url, name), headers)
         headers["Host"] = name
-        if "upgrade" in request.headers.get("Connection", "").lower() and request.headers.get("Upgrade"):
-            return await self._upgrade(request, service, url, headers)
-        return await self._stream(request, service, (url, name), headers)
+        return await self._stream(exchange, service, (url, name), headers)
 
     async def _upgrade(
-        self, request: web.BaseRequest, service: Obj, url: str, headers: dict[str, str]
+        self, request: web.BaseRequest, service: Obj, target: tuple[str, str], headers: CIMultiDict[str]
     ) -> web.StreamResponse:
         from component.upgrade_proxy import proxy_upgrade
 
-        context = self._context(service["spec"])
-        # The address is dialled by number; that the certificate is of the given authority still holds.
-        context.check_hostname = False
-        headers = {**headers, "Connection": "Upgrade", "Upgrade": request.headers["Upgrade"]}
+        url, name = target
+        headers["Connection"], headers["Upgrade"] = "Upgrade", request.headers["Upgrade"]
         try:
-            return await proxy_upgrade(request, url, headers, context)
-        except (OSError, TimeoutError) as error:
-            raise ServiceUnavailable(f"error trying to reach service: {error}") from error
+            answer = await proxy_upgrade(request, url, headers, self._context(service["spec"]), name)
+        except (OSError, TimeoutError, ValueError) as error:
+            if request.transport is None:
+                raise
+            raise PlainError(503, f"error trying to reach service: {reason(error)}") from error
+        if answer.status < 400 and answer.status != 101:
+            raise PlainError(503, f"invalid upgrade response: status code {answer.status}")
+        return answer
 
     async def _stream(
-        self, request: web.BaseRequest, service: Obj, target: tuple[str, str], headers: dict[str, str]
+        self, exchange: Exchange, service: Obj, target: tuple[str, str], headers: CIMultiDict[str]
     ) -> web.StreamResponse:
         import aiohttp
         from aiohttp import web
 
-        body = await request.read() if request.body_exists else None
+        request = exchange.request
+        body = await read_body(exchange) if request.body_exists else None
         wait = aiohttp.ClientTimeout(total=None, sock_connect=_CHECK_SECONDS)
         url, name = target
+        response: web.StreamResponse | None = None
         try:
             session = self._session(service["spec"])
             async with session.request(
                 request.method,
-                url,
+                URL(url, encoded=True),
                 data=body,
                 headers=headers,
                 timeout=wait,
                 allow_redirects=False,
                 server_hostname=name,
                 # What a client does not say, such as a content type, isn't said for it.
-                skip_auto_headers=("Content-Type", "User-Agent", "Accept"),
+                skip_auto_headers=("Content-Type", "User-Agent", "Accept", "Accept-Encoding"),
             ) as answer:
+                if 300 <= answer.status < 400 and "Location" in answer.headers:
+                    raise PlainError(502, _REDIRECTED)
                 response = web.StreamResponse(status=answer.status, reason=answer.reason)
                 for key, value in answer.headers.items():
-                    if key.lower() not in _DROPPED:
+                    if key.lower() not in _DROPPED or (key.lower() == "content-length" and request.method == "HEAD"):
                         response.headers.add(key, value)
+                if "Content-Length" in answer.headers and request.method != "HEAD":
+                    response.content_length = int(answer.headers["Content-Length"])
                 await response.prepare(request)
                 async for chunk in answer.content.iter_any():
                     await response.write(chunk)
                 await response.write_eof()
                 return response
-        except (aiohttp.ClientConnectionError, asyncio.IncompleteReadError) as error:
-            raise ServiceUnavailable(f"error trying to reach service: {error}") from error
+        except (aiohttp.ClientError, asyncio.IncompleteReadError, OSError, ValueError) as error:
+            if response is not None and response.prepared:
+                # Half an answer is told as such: the connection ends in the middle of it.
+                if request.transport is not None:
+                    request.transport.abort()
+                raise ConnectionResetError(str(error)) from error
+            raise PlainError(503, f"error trying to reach service: {reason(error)}") from error
 
     async def run(self) -> None:
         """Keep conditions up to date until cancelled."""
@@ -274,53 +306,21 @@ class Aggregator:
                 await session.close()
 
 
-def _forwarded(request: web.BaseRequest, user: UserInfo) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for key, value in request.headers.items():
-        low = key.lower()
-        if low not in _DROPPED and not low.startswith(("x-remote-", "impersonate-")):
-            headers[key] = f"{headers[key]}, {value}" if key in headers else value
+def _forwarded(request: web.BaseRequest, user: UserInfo) -> CIMultiDict[str]:
+    headers = CIMultiDict(
+        (key, value)
+        for key, value in request.headers.items()
+        if key.lower() not in _DROPPED and not key.lower().startswith(("x-remote-", "impersonate-"))
+    )
     headers["X-Remote-User"] = user.name
     if user.uid:
         headers["X-Remote-Uid"] = user.uid
-    from multidict import CIMultiDict
-
-    many: CIMultiDict[str] = CIMultiDict(headers)
     for group in user.groups:
-        many.add("X-Remote-Group", group)
+        headers.add("X-Remote-Group", group)
     for key, values in user.extra.items():
         for value in values:
-            many.add("X-Remote-Extra-" + quote(key, safe=""), value)
-    peer = request.remote
-    if peer:
-        many["X-Forwarded-For"] = peer
-    return many  # type: ignore[return-value] # a mapping of text to text that may hold a key twice
-
-
-def _discovery_resources(found: Obj) -> list[Obj]:
-    out: dict[str, Obj] = {}
-    group, _, version = str(found.get("groupVersion", "")).rpartition("/")
-    for one in found.get("resources") or ():
-        plural, _, sub = one["name"].partition("/")
-        kind = {
-            "group": one.get("group") or group,
-            "version": one.get("version") or version,
-            "kind": one.get("kind", ""),
-        }
-        if sub:
-            if plural in out:
-                part = {"subresource": sub, "responseKind": kind, "verbs": one.get("verbs") or []}
-                out[plural].setdefault("subresources", []).append(part)
-            continue
-        entry: Obj = {
-            "resource": plural,
-            "responseKind": kind,
-            "scope": "Namespaced" if one.get("namespaced") else "Cluster",
-            "singularResource": one.get("singularName", ""),
-            "verbs": one.get("verbs") or [],
-        }
-        for source, target in (("shortNames", "shortNames"), ("categories", "categories")):
-            if one.get(source):
-                entry[target] = one[source]
-        out[plural] = entry
-    return list(out.values())
+            headers.add("X-Remote-Extra-" + quote(key, safe=""), value)
+    if request.remote:
+        before = request.headers.get("X-Forwarded-For")
+        headers["X-Forwarded-For"] = f"{before}, {request.remote}" if before else request.remote
+    return headers

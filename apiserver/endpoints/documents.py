@@ -57,7 +57,7 @@ class Documents:
         self._aggregator = aggregator
         self._flow = flow
         self._openid = openid
-        self._openapi = OpenAPIDocuments(services.registry)
+        self._openapi = OpenAPIDocuments(services.registry, aggregator.documents)
         self._made: dict[tuple[str, str], tuple[object, bytes, str]] = {}
         self._exact: dict[str, Callable[[Exchange], web.Response]] = {
             "/": self._index,
@@ -98,7 +98,7 @@ class Documents:
         content_type = "application/json"
         if version:
             content_type += f";g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
-        state = (self._services.registry.generation, repr(self._aggregator.groups()))
+        state = (self._services.registry.generation, self._aggregator.generation)
         key = ("/".join([root, *rest]), version)
         found = self._made.get(key)
         if found is None or found[0] != state:

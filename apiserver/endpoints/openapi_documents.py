@@ -11,6 +11,8 @@ from aiohttp import web
 from apimachinery.errors import NotFound
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import RESOURCES, Resource, lookup
+from apiserver.aggregator.documents import RemoteDocuments
+from apiserver.aggregator.openapi_merge import merged
 from apiserver.endpoints import openapi, openapi_protobuf
 from apiserver.endpoints.exchange import Exchange
 from apiserver.registry.registry import Registry
@@ -22,8 +24,9 @@ _WORTH_PACKING = 4096
 class OpenAPIDocuments:
     """The documents of one server."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, remote: RemoteDocuments) -> None:
         self._registry = registry
+        self._remote = remote
         self._generation: object = None
         self._made: dict[str, tuple[bytes, bytes]] = {}
         self._index: Obj = {}
@@ -43,11 +46,13 @@ class OpenAPIDocuments:
         ]
 
     def _refresh(self) -> None:
-        generation = self._registry.generation
+        generation = (self._registry.generation, self._remote.generation)
         if generation != self._generation:
             self._generation = generation
             self._made.clear()
             self._index = openapi.openapi_v3_index(RESOURCES, self._custom())
+            links = {path: {"serverRelativeURL": url} for path, url in self._remote.openapi_v3().items()}
+            self._index["paths"] = dict(sorted({**links, **self._index["paths"]}.items()))
 
     def answer(self, exchange: Exchange, rest: list[str]) -> web.Response:
         """Answer `/openapi/…`; `rest` is the path below it.
@@ -58,10 +63,10 @@ class OpenAPIDocuments:
         self._refresh()
         if rest == ["v2"] and openapi_protobuf.MEDIA_TYPE in exchange.request.headers.get("Accept", ""):
             # kubectl asks for nothing else, to validate what the server can't (a List).
-            make = lambda: openapi_protobuf.to_protobuf(openapi.openapi_v2(RESOURCES, self._custom()))  # noqa: E731
+            make = lambda: openapi_protobuf.to_protobuf(self._v2())  # noqa: E731
             return self._document(exchange, "v2.pb", make, openapi_protobuf.CONTENT_TYPE)
         if rest == ["v2"]:
-            return self._document(exchange, "v2", lambda: openapi.openapi_v2(RESOURCES, self._custom()))
+            return self._document(exchange, "v2", self._v2)
         if rest == ["v3"]:
             return self._document(exchange, "v3", lambda: orjson.dumps(self._index))
         path = "/".join(rest[1:])
@@ -74,6 +79,9 @@ class OpenAPIDocuments:
         if wanted and linked["serverRelativeURL"].endswith(f"hash={wanted}"):
             response.headers["Cache-Control"] = "public, immutable"
         return response
+
+    def _v2(self) -> bytes:
+        return merged(openapi.openapi_v2(RESOURCES, self._custom()), self._remote.openapi_v2())
 
     def _document(self, exchange: Exchange, key: str, make: Any, content_type: str = _JSON) -> web.Response:
         found = self._made.get(key)

@@ -155,9 +155,7 @@ class FilterChain:
         if self._aggregator is not None:
             service = self._aggregator.match(exchange.info.path)
             if service is not None:
-                if exchange.info.verb == "watch":
-                    exchange.leave()  # that it has caught up, nobody tells us
-                response: web.StreamResponse = await self._aggregator.handle(exchange.request, service, exchange.user)
+                response: web.StreamResponse = await self._aggregator.handle(exchange, service)
                 return response
         if exchange.info.resource_request:
             return await dispatch(exchange)

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from apimachinery.errors import APIError, InternalError, RequestEntityTooLarge, ServiceUnavailable, Timeout
 from apiserver.endpoints.exchange import warning_header
-from apiserver.filters.flow_control import RETRY_SECONDS, OverloadedError
+from apiserver.endpoints.plain_error import PlainError
 from apiserver.storage.errors import StorageUnavailableError
 from component.logging import get_logger
 
@@ -32,10 +32,10 @@ def as_api_error(error: BaseException, path: str) -> APIError:
 
 def error_answer(error: BaseException, path: str, headers: dict[str, str], warnings: list[str]) -> web.Response:
     """Return the `Status` answer to a failed request."""
-    if isinstance(error, OverloadedError):
-        headers = {**headers, "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
-        headers["Retry-After"] = str(RETRY_SECONDS)
-        return web.Response(body=f"{error.text}\n".encode(), status=429, headers=headers)
+    if isinstance(error, PlainError):
+        headers = {**headers, **error.headers, "Content-Type": "text/plain; charset=utf-8"}
+        headers["X-Content-Type-Options"] = "nosniff"
+        return web.Response(body=f"{error.text}\n".encode(), status=error.code, headers=headers)
     api_error = as_api_error(error, path)
     status = api_error.to_status()
     headers = {**headers, "Content-Type": "application/json"}

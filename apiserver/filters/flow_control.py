@@ -9,6 +9,7 @@ from typing import Protocol
 
 from apiserver.authentication.user import MASTERS
 from apiserver.endpoints.exchange import Exchange
+from apiserver.endpoints.plain_error import PlainError
 from apiserver.flowcontrol.classification import Digest
 from apiserver.flowcontrol.configuration import Configuration
 from apiserver.flowcontrol.debug import dump
@@ -17,13 +18,14 @@ from apiserver.metrics import Metrics
 
 _READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _WAITING_PART = 4  # upstream lets a request wait for a quarter of its time
-RETRY_SECONDS = 1
+_RETRY_SECONDS = "1"
 
 
-class OverloadedError(Exception):
-    """A request is turned away: it may come again after `RETRY_SECONDS`. Upstream's answer is no Status but text."""
+class OverloadedError(PlainError):
+    """A request is turned away: it may come again a little later."""
 
-    text = "Too many requests, please try again later."
+    def __init__(self) -> None:
+        super().__init__(429, "Too many requests, please try again later.", {"Retry-After": _RETRY_SECONDS})
 
 
 class FlowControl(Protocol):

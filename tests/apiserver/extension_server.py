@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import queue
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,11 @@ from component.certificates import CertificateAuthority
 
 
 class ExtensionServer:
-    """Serves until closed; `answer(method, path, body, headers)` gives (status, object)."""
+    """Serves until closed; `answer(method, path, body, headers)` gives (status, object).
+
+    Upgrades are accepted: what is sent then comes back in capitals, until "QUIT". A path that ends in `watch=1` gets
+    one event for each that is put into `events`, None ends it. A status in the 300s gets the object as its Location.
+    """
 
     def __init__(self, directory, name, answer, client_ca=None):
         authority = CertificateAuthority.create("extension-ca")
@@ -22,6 +27,7 @@ class ExtensionServer:
         self.bundle = base64.b64encode(authority.certificate_pem).decode()
         self.name = name
         self.seen = []
+        self.events = queue.Queue()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -34,13 +40,40 @@ class ExtensionServer:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 parsed = json.loads(body) if body else None
                 outer.seen.append((self.command, self.path, parsed, self.headers, self.connection.getpeercert()))
+                if "upgrade" in self.headers.get("Connection", "").lower():
+                    self._upgrade()
+                    return
+                if self.path.endswith("watch=1"):
+                    self._watch()
+                    return
                 status, answered = answer(self.command, self.path, parsed, self.headers)
                 data = json.dumps(answered).encode()
                 self.send_response(status)
+                if 300 <= status < 400:
+                    self.send_header("Location", answered)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
+
+            def _upgrade(self):
+                self.send_response(101)
+                self.send_header("Connection", "Upgrade")
+                self.send_header("Upgrade", self.headers["Upgrade"])
+                self.end_headers()
+                self.close_connection = True
+                while (data := self.connection.recv(65536)) and data != b"quit":
+                    self.connection.sendall(data.upper())
+
+            def _watch(self):
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                while (event := outer.events.get()) is not None:
+                    line = json.dumps(event).encode() + b"\n"
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+                self.wfile.write(b"0\r\n\r\n")
 
             do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - names of BaseHTTPRequestHandler
 
