@@ -67,6 +67,13 @@ class Options:
     audit_log_path: str = flag("", help="file for the audit log, - for standard output; empty: none")
     audit_policy_file: str = flag("", help="audit policy (audit.k8s.io/v1 Policy); empty: everything at level Metadata")
     audit_log_maxsize: int = flag(100, help="megabytes after which the audit log is rotated; 0: never")
+    audit_log_maxage: int = flag(0, help="days after which rotated audit logs are removed; 0: never")
+    audit_log_maxbackup: int = flag(0, help="how many rotated audit logs are kept; 0: all")
+    audit_log_compress: bool = flag(False, help="compress rotated audit logs")
+    audit_webhook_config_file: str = flag("", help="kubeconfig of a server that audit events are sent to")
+    audit_webhook_batch_max_size: int = flag(400, help="audit events sent to the server at once")
+    audit_webhook_batch_max_wait: Duration = flag(30.0, help="how long audit events wait for their batch to fill")  # noqa: RUF009 - a dataclass field
+    audit_webhook_initial_backoff: Duration = flag(10.0, help="pause before the first retry of sending audit events")  # noqa: RUF009 - a dataclass field
     # services
     service_cluster_ip_range: tuple[str, ...] = flag(("10.96.0.0/12",), help="CIDRs of Service addresses (two: dual)")
     service_node_port_range: str = flag("30000-32767", help="ports of Services of type NodePort")

@@ -160,6 +160,8 @@ class Server:
         self.watches.connections = server
         listeners = await self._listen(server)
         tasks.spawn(self.watches.run, name="bookmarks", restart=True)
+        if chain.audit is not None and chain.audit.webhook is not None:
+            tasks.spawn(chain.audit.webhook.run, name="audit webhook", restart=True)
         tasks.spawn(self._bootstrap, name="bootstrap roles", restart=True)
         tasks.spawn(self._bootstrap_objects().run, name="bootstrap objects", restart=True)
         self._repair_addresses(tasks)

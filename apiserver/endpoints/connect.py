@@ -164,6 +164,7 @@ async def log(exchange: Exchange, store: Store) -> web.StreamResponse:
             response = web.StreamResponse(headers={**exchange.headers(), "Content-Type": "text/plain"})
             response.enable_chunked_encoding()
             await response.prepare(exchange.request)
+            exchange.started()
             async for data in answer.content.iter_any():
                 await response.write(data)
             await response.write_eof()
@@ -191,6 +192,7 @@ async def _log_over_websocket(exchange: Exchange, answer: aiohttp.ClientResponse
 
     socket = web.WebSocketResponse(protocols=_WEBSOCKET_LOG, autoping=True)
     await socket.prepare(exchange.request)
+    exchange.started(101)
     async for data in answer.content.iter_any():
         if socket.ws_protocol == "base64.binary.k8s.io":
             await socket.send_str(base64.b64encode(data).decode())

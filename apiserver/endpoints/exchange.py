@@ -55,12 +55,23 @@ class Exchange:
     warnings: list[str] = field(default_factory=list)
     annotations: dict[str, str] = field(default_factory=dict)
     """What authorization and admission note for the audit log."""
+    original: UserInfo | None = None
+    """Who authenticated; `user` is another one under impersonation."""
+    trail: Any = None
+    """What the audit log keeps of the request."""
+    on_start: Callable[[int], None] | None = None
+    """Called with the status when a long answer begins."""
     audit_id: str = ""
     body: bytes = b""
     parked: ParkedWatch | None = None
     flow_headers: tuple[tuple[str, str], ...] = ()
     leave: Callable[[], None] = _nothing
     """Gives the place back that flow control has given the request; may be called early."""
+
+    def started(self, status: int = 200) -> None:
+        """A long answer begins."""
+        if self.on_start is not None:
+            self.on_start(status)
 
     def headers(self) -> dict[str, str]:
         """Return the headers every answer carries."""

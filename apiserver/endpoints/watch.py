@@ -261,6 +261,7 @@ class WatchStream:
         exchange.warn(response)
         response.enable_chunked_encoding()
         await response.prepare(exchange.request)
+        exchange.started()
         self._transport = exchange.request.transport
         deadline = asyncio.get_running_loop().time() + _timeout(exchange.info)
         try:

@@ -1,173 +1,172 @@
-"""The audit log: who did what, one JSON line per answered request (audit.k8s.io/v1 Event, stage ResponseComplete).
+"""The audit log: who did what (audit.k8s.io/v1 Event), told at the stages of a request that the policy wants.
 
-A policy file (audit.k8s.io/v1 Policy) chooses the level per request by its first matching rule; without one everything
-is logged at level Metadata. Writing is appending to a file; a full disk loses lines, never a request.
+`begin` when it is known who asks, `start` when a long answer begins, `end` when the answer is given. The backends are
+a file and a server; a full disk or a server that is away loses events, never a request.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
+from functools import partial
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
 
+from apimachinery.client import kubeconfig
 from apimachinery.objects.times import format_micro_time
 from apiserver.authentication.user import UserInfo
 from apiserver.endpoints.exchange import Exchange
-from apiserver.filters.request_info import RequestInfo
+from apiserver.filters.audit_file import AuditFile, Rotation
+from apiserver.filters.audit_policy import EVERYTHING, AuditPolicy, Scope, read_policy
+from apiserver.filters.audit_webhook import AuditWebhook
 from component.clock import Clock
 from component.logging import get_logger
 
 _LOG = get_logger("audit")
-LEVELS = ("None", "Metadata", "Request", "RequestResponse")
-
-
-class PolicyError(ValueError):
-    """A policy file that makes no sense."""
+_MEGABYTE: Final = 1024 * 1024
+# Whole patches are content, which level Metadata leaves out.
+_PATCHES: Final = "patch.webhook.admission.k8s.io/"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule of a policy: every condition given must hold."""
+class Trail:
+    """What is logged of one request, and when it came."""
 
-    level: str
-    raw: dict[str, Any]
-
-    def matches(self, user: UserInfo, info: RequestInfo) -> bool:
-        """Tell whether the rule is about a request."""
-        raw = self.raw
-        verb = info.verb if info.resource_request else info.method.lower()
-        if not _one_of(raw.get("users"), user.name) or not _one_of(raw.get("verbs"), verb):
-            return False
-        groups = raw.get("userGroups")
-        if groups and not set(groups) & set(user.groups):
-            return False
-        if raw.get("nonResourceURLs"):
-            return not info.resource_request and any(_path_matches(one, info.path) for one in raw["nonResourceURLs"])
-        if not raw.get("resources") and not raw.get("namespaces"):
-            return True
-        if not info.resource_request or not _one_of(raw.get("namespaces"), info.namespace):
-            return False
-        return not raw.get("resources") or any(_resource_matches(one, info) for one in raw["resources"])
-
-
-def _one_of(wanted: list[str] | None, value: str) -> bool:
-    return not wanted or value in wanted
-
-
-def _path_matches(pattern: str, path: str) -> bool:
-    return path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
-
-
-def _resource_matches(row: dict[str, Any], info: RequestInfo) -> bool:
-    if (row.get("group") or "") != info.group:
-        return False
-    if row.get("resourceNames") and info.name not in row["resourceNames"]:
-        return False
-    name = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
-    wanted = row.get("resources")
-    return not wanted or any(one in (name, "*", f"{info.resource}/*", f"*/{info.subresource}") for one in wanted)
-
-
-def read_policy(path: str) -> tuple[Rule, ...]:
-    """Read the rules of a policy file; `PolicyError`."""
-    import yaml
-
-    try:
-        document = yaml.safe_load(Path(path).read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise PolicyError(f"failed to read audit policy {path}: {error}") from error
-    if not isinstance(document, dict) or document.get("kind") != "Policy":
-        raise PolicyError(f"audit policy {path}: kind must be Policy of audit.k8s.io/v1")
-    rules = []
-    for row in document.get("rules") or []:
-        if not isinstance(row, dict) or row.get("level") not in LEVELS:
-            raise PolicyError(f"audit policy {path}: level must be one of {', '.join(LEVELS)}")
-        rules.append(Rule(row["level"], row))
-    if not rules:
-        raise PolicyError(f"audit policy {path}: no rules")
-    return tuple(rules)
+    scope: Scope
+    received: str
 
 
 class Audit:
-    """Writes events to a file, which is rotated once (`.1`) when it has grown too large."""
+    """Writes events to the backends."""
 
-    def __init__(self, path: str, rules: tuple[Rule, ...], clock: Clock, *, most_bytes: int) -> None:
-        self._path = path
-        self._rules = rules
+    def __init__(self, policy: AuditPolicy, clock: Clock, file: AuditFile | None, webhook: AuditWebhook | None) -> None:
+        self._policy = policy
         self._clock = clock
-        self._most_bytes = most_bytes
-        self._file: IO[bytes] = self._open()
-
-    def _open(self) -> IO[bytes]:
-        if self._path == "-":
-            return os.fdopen(os.dup(1), "ab", buffering=0)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        return os.fdopen(descriptor, "ab", buffering=0)
-
-    def level(self, user: UserInfo, info: RequestInfo) -> str:
-        """Return how much is logged of a request."""
-        if not self._rules:
-            return "Metadata"
-        return next((rule.level for rule in self._rules if rule.matches(user, info)), "None")
-
-    def record(self, exchange: Exchange, response: web.StreamResponse, received: str) -> None:
-        """Log an answered request."""
-        level = self.level(exchange.user, exchange.info)
-        if level == "None":
-            return
-        try:
-            self._write(orjson.dumps(self._event(exchange, response, received, level)) + b"\n")
-        except (OSError, orjson.JSONEncodeError) as error:
-            _LOG.warning("an audit event is lost", error=str(error))
-
-    def _write(self, line: bytes) -> None:
-        self._file.write(line)
-        if self._path != "-" and self._most_bytes and self._file.tell() > self._most_bytes:
-            self._file.close()
-            os.replace(self._path, f"{self._path}.1")
-            self._file = self._open()
+        self._file = file
+        self.webhook = webhook
 
     def now(self) -> str:
         """Return the time as events tell it."""
         return format_micro_time(self._clock.now())
 
-    def _event(self, exchange: Exchange, response: web.StreamResponse, received: str, level: str) -> dict[str, Any]:
-        info, request = exchange.info, exchange.request
+    def begin(self, exchange: Exchange, received: str, user: UserInfo) -> None:
+        """A request has come, and it is known from whom (before impersonation)."""
+        scope = self._policy.scope(user, exchange.info)
+        if scope.level == "None":
+            return
+        exchange.trail = Trail(scope, received)
+        exchange.on_start = partial(self._start, exchange)
+        self._tell(exchange, "RequestReceived")
+
+    def _start(self, exchange: Exchange, status: int) -> None:
+        self._tell(exchange, "ResponseStarted", {"metadata": {}, "code": status})
+
+    def end(self, exchange: Exchange, response: web.StreamResponse, *, panicked: bool = False) -> None:
+        """The answer is given."""
+        told = _status(response)
+        body = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
+        self._tell(exchange, "Panic" if panicked else "ResponseComplete", told, body)
+
+    def unauthenticated(self, exchange: Exchange, response: web.StreamResponse, received: str) -> None:
+        """Nobody knows who asked."""
+        scope = self._policy.scope(UserInfo(""), exchange.info)
+        if scope.level == "None":
+            return
+        exchange.trail = Trail(scope, received)
+        header = exchange.request.headers.get("Authorization", "")
+        tried = header.partition(" ")[0].lower() or "x509"
+        message = f"Authentication failed, attempted: {tried}"
+        told = {"metadata": {}, "status": "Failure", "message": message, "code": response.status}
+        self._tell(exchange, "ResponseStarted", told)
+
+    def _tell(self, exchange: Exchange, stage: str, status: dict[str, Any] | None = None, body: bytes = b"") -> None:
+        trail: Trail | None = exchange.trail
+        if trail is None or stage in trail.scope.omitted_stages:
+            return
+        event = self._event(exchange, trail, stage, status, body)
+        if self.webhook is not None:
+            self.webhook.put(event)
+        if self._file is None:
+            return
+        try:
+            self._file.write(orjson.dumps(event) + b"\n")
+        except (OSError, orjson.JSONEncodeError) as error:
+            _LOG.warning("an audit event is lost", error=str(error))
+
+    def _event(
+        self, exchange: Exchange, trail: Trail, stage: str, status: dict[str, Any] | None, body: bytes
+    ) -> dict[str, Any]:
+        info, request, scope = exchange.info, exchange.request, trail.scope
+        original = exchange.original
         event: dict[str, Any] = {
             "kind": "Event",
             "apiVersion": "audit.k8s.io/v1",
-            "level": level,
+            "level": scope.level,
             "auditID": exchange.audit_id,
-            "stage": "ResponseComplete",
+            "stage": stage,
             "requestURI": request.raw_path,
             "verb": info.verb if info.resource_request else info.method.lower(),
-            "user": exchange.user.to_dict(),
-            "sourceIPs": [request.remote or ""],
+            "user": original.to_dict() if original is not None else {},
+            "sourceIPs": _sources(request),
             "userAgent": request.headers.get("User-Agent", ""),
-            "responseStatus": {"metadata": {}, "code": response.status},
-            "requestReceivedTimestamp": received,
+            "requestReceivedTimestamp": trail.received,
             "stageTimestamp": self.now(),
-            "annotations": {"authorization.k8s.io/decision": "forbid" if response.status == 403 else "allow"},
         }
+        if original is not None and exchange.user is not original and stage != "RequestReceived":
+            event["impersonatedUser"] = exchange.user.to_dict()
+        sent = _json(exchange.body) if exchange.body else None
         if info.resource_request:
-            reference = {
-                "resource": info.resource,
-                "namespace": info.namespace,
-                "name": info.name,
-                "apiGroup": info.group,
-                "apiVersion": info.version,
-                "subresource": info.subresource,
-            }
-            event["objectRef"] = {key: value for key, value in reference.items() if value}
-        if level in ("Request", "RequestResponse") and exchange.body:
-            event["requestObject"] = _json(exchange.body)
-        if level == "RequestResponse" and isinstance(response, web.Response) and isinstance(response.body, bytes):
-            event["responseObject"] = _json(response.body)
+            event["objectRef"] = _reference(exchange, sent)
+        if status is not None:
+            event["responseStatus"] = status
+        if stage != "RequestReceived":
+            if sent is not None and scope.at_least("Request"):
+                event["requestObject"] = _trimmed(sent) if scope.omit_managed_fields else sent
+            if body and scope.at_least("RequestResponse"):
+                answered = _json(body)
+                event["responseObject"] = _trimmed(answered) if scope.omit_managed_fields else answered
+            whole = scope.at_least("Request")
+            notes = exchange.annotations.items()
+            event["annotations"] = {key: value for key, value in notes if whole or not key.startswith(_PATCHES)}
         return event
+
+
+def _sources(request: web.BaseRequest) -> list[str]:
+    headers = request.headers
+    listed = [part.strip() for part in headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    if headers.get("X-Real-Ip") and headers["X-Real-Ip"] not in listed:
+        listed.append(headers["X-Real-Ip"])
+    if request.remote and request.remote not in listed:
+        listed.append(request.remote)
+    return listed
+
+
+def _reference(exchange: Exchange, sent: Any) -> dict[str, str]:
+    info = exchange.info
+    meta = sent.get("metadata") if isinstance(sent, dict) else None
+    meta = meta if isinstance(meta, dict) else {}
+    reference = {
+        "resource": info.resource,
+        "namespace": info.namespace or meta.get("namespace"),
+        "name": info.name or meta.get("name"),
+        "uid": meta.get("uid"),
+        "apiGroup": info.group,
+        "apiVersion": info.version,
+        "resourceVersion": meta.get("resourceVersion"),
+        "subresource": info.subresource,
+    }
+    return {key: str(value) for key, value in reference.items() if value}
+
+
+def _status(response: web.StreamResponse) -> dict[str, Any]:
+    told: dict[str, Any] = {"metadata": {}, "code": response.status}
+    if response.status < 400 or not isinstance(response, web.Response) or not isinstance(response.body, bytes):
+        return told
+    answered = _json(response.body)
+    if isinstance(answered, dict) and answered.get("kind") == "Status":
+        told.update({key: answered[key] for key in ("status", "message", "reason", "details") if key in answered})
+    return told
 
 
 def _json(raw: bytes) -> Any:
@@ -177,9 +176,43 @@ def _json(raw: bytes) -> Any:
         return {"raw": raw[:4096].decode("utf-8", "replace")}
 
 
-def open_audit(path: str, policy_file: str, clock: Clock, *, megabytes: int) -> Audit | None:
-    """Return the audit log the flags ask for, or None."""
-    if not path:
+def _trimmed(value: Any) -> Any:
+    """Return an object, or a list of them, without managed fields."""
+    if not isinstance(value, dict):
+        return value
+    out = dict(value)
+    meta = out.get("metadata")
+    if isinstance(meta, dict) and "managedFields" in meta:
+        out["metadata"] = {key: part for key, part in meta.items() if key != "managedFields"}
+    if isinstance(out.get("items"), list):
+        out["items"] = [_trimmed(item) for item in out["items"]]
+    return out
+
+
+def open_audit(options: Any, clock: Clock) -> Audit | None:
+    """Return the audit log the flags ask for, or None.
+
+    Raises:
+        PolicyError: the policy makes no sense.
+        KubeconfigError: the webhook's configuration doesn't.
+    """
+    file = webhook = None
+    if options.audit_log_path:
+        rotation = Rotation(
+            options.audit_log_maxsize * _MEGABYTE,
+            options.audit_log_maxage,
+            options.audit_log_maxbackup,
+            options.audit_log_compress,
+        )
+        file = AuditFile(options.audit_log_path, rotation, clock)
+    if options.audit_webhook_config_file:
+        webhook = AuditWebhook(
+            kubeconfig.load(options.audit_webhook_config_file),
+            batch_size=options.audit_webhook_batch_max_size,
+            batch_wait=float(options.audit_webhook_batch_max_wait),
+            backoff=float(options.audit_webhook_initial_backoff),
+        )
+    if file is None and webhook is None:
         return None
-    rules = read_policy(policy_file) if policy_file else ()
-    return Audit(path, rules, clock, most_bytes=megabytes * 1024 * 1024)
+    policy = read_policy(options.audit_policy_file) if options.audit_policy_file else EVERYTHING
+    return Audit(policy, clock, file, webhook)

@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from apimachinery.errors import MethodNotAllowed, Unauthorized
+from apimachinery.errors import APIError, MethodNotAllowed, Unauthorized
 from apimachinery.objects.label_selector_grammar import parse_label_selector
 from apimachinery.objects.selectors import (
     FieldRequirement,
@@ -38,6 +38,7 @@ from apiserver.metrics import Metrics
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_MOST_AUDIT_ID = 64
 _SELECTING = frozenset({"list", "watch", "deletecollection"})
 NonResource = Callable[[Exchange], Awaitable[web.StreamResponse | None]]
 
@@ -63,42 +64,51 @@ class FilterChain:
         options = services.options
         self._flow = flow
         self._timeout = options.request_timeout
-        self._audit = open_audit(
-            options.audit_log_path, options.audit_policy_file, services.clock, megabytes=options.audit_log_maxsize
-        )
+        self.audit = open_audit(options, services.clock)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         started = time.perf_counter()
-        received = self._audit.now() if self._audit is not None else ""
+        received = self.audit.now() if self.audit is not None else ""
         info = parse(request.method, request.raw_path)
-        exchange = Exchange(request, info, self._services, JSON, audit_id=str(uuid.uuid4()))
+        audit_id = request.headers.get("Audit-ID", "")[:_MOST_AUDIT_ID] or str(uuid.uuid4())
+        exchange = Exchange(request, info, self._services, JSON, audit_id=audit_id)
+        panicked = False
         try:
-            response = await self._answer(exchange)
+            response = await self._answer(exchange, received)
         except asyncio.CancelledError:
             raise
         except ConnectionError:
             return web.Response(status=499)
         except BaseException as error:  # noqa: BLE001 - a client must get an answer, whatever happens
             response = error_answer(error, info.path, exchange.headers(), exchange.warnings)
+            panicked = response.status == 500 and not isinstance(error, APIError)
         self._count(info, response.status, time.perf_counter() - started)
-        if self._audit is not None:
-            record = partial(self._audit.record, exchange, response, received)
-            if exchange.parked is not None:
-                exchange.parked.at_end(record)
-            else:
-                record()
+        if self.audit is not None:
+            self._record(exchange, response, received, panicked=panicked)
         if request.method == "HEAD" and isinstance(response, web.Response) and not response.prepared:
             length = str(len(response.body or b""))  # type: ignore[arg-type]
             response = web.Response(status=response.status, headers=dict(response.headers))
             response.headers["Content-Length"] = length
         return response
 
-    async def _answer(self, exchange: Exchange) -> web.StreamResponse:
+    def _record(self, exchange: Exchange, response: web.StreamResponse, received: str, *, panicked: bool) -> None:
+        assert self.audit is not None
+        if exchange.original is None:
+            if response.status == 401:
+                self.audit.unauthenticated(exchange, response, received)
+            return
+        record = partial(self.audit.end, exchange, response, panicked=panicked)
+        if exchange.parked is not None:
+            exchange.parked.at_end(record)
+        else:
+            record()
+
+    async def _answer(self, exchange: Exchange, received: str) -> web.StreamResponse:
         info = exchange.info
         if info.method not in _METHODS or (info.resource_request and not info.verb):
             raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
-        await self._authenticate(exchange)
+        await self._authenticate(exchange, received)
         if is_long_running(exchange):
             if info.verb == "watch":
                 await self._flow.enter(exchange, self._timeout)
@@ -163,7 +173,7 @@ class FilterChain:
         assert answer is not None
         return answer
 
-    async def _authenticate(self, exchange: Exchange) -> None:
+    async def _authenticate(self, exchange: Exchange, received: str) -> None:
         """Find out who asks."""
         request = exchange.request
         transport = request.transport
@@ -172,15 +182,20 @@ class FilterChain:
         user = await self._authenticator.authenticate(RequestCredentials(certificate, request.headers))
         if user is None:
             raise Unauthorized
+        exchange.original = exchange.user = user
+        if self.audit is not None:
+            self.audit.begin(exchange, received, user)
         wanted = requested_user(request.headers)
         if wanted is not None:
-            user = wanted.check(self._services.authorizer, user)
-        exchange.user = user
+            exchange.user = wanted.check(self._services.authorizer, user)
 
     def _authorize(self, exchange: Exchange) -> None:
         """Find out whether they may."""
         attributes = authorization_attributes(exchange.user, exchange.info)
         decision = self._services.authorizer.authorize(attributes)
+        if self.audit is not None:
+            exchange.annotations["authorization.k8s.io/decision"] = "allow" if decision.allowed else "forbid"
+            exchange.annotations["authorization.k8s.io/reason"] = decision.reason
         if not decision.allowed:
             raise forbidden(attributes, decision.reason)
 

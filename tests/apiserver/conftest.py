@@ -145,17 +145,34 @@ _ADMISSION = {
 }
 
 
+_AUDIT = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitManagedFields: true
+rules:
+- level: None
+  resources: [{group: "", resources: [events]}]
+- level: RequestResponse
+  resources: [{group: "", resources: [configmaps, secrets]}]
+- level: Metadata
+  omitStages: [RequestReceived]
+"""
+
+
 @pytest.fixture(scope="session")
 def guarded(tmp_path_factory: pytest.TempPathFactory):
-    """A server with what is off by default: NodeRestriction, static and bootstrap tokens, plugin configuration."""
+    """A server with what is off by default: NodeRestriction, static and bootstrap tokens, plugin configuration, audit."""
     directory = tmp_path_factory.mktemp("guarded")
     (directory / "tokens.csv").write_text(_TOKENS)
     (directory / "admission.json").write_text(json.dumps(_ADMISSION))
+    (directory / "audit.yaml").write_text(_AUDIT)
     flags = (
         "--enable-admission-plugins=NodeRestriction",
         "--enable-bootstrap-token-auth=true",
         f"--token-auth-file={directory}/tokens.csv",
         f"--admission-control-config-file={directory}/admission.json",
+        f"--audit-policy-file={directory}/audit.yaml",
+        f"--audit-log-path={directory}/audit.log",
     )
     yield from running(Pair(directory, *flags))
 
