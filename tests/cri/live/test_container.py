@@ -120,6 +120,23 @@ def test_stop_honours_signal_and_grace(service: Service) -> None:
         assert usr1.status.stop_signal == api.SIGUSR1
 
 
+def test_stop_is_idempotent_and_keeps_the_first_end(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start("sh", "-c", "exit 4")
+        first = container.wait()
+        for _ in range(2):
+            container.stop(5)
+        again = container.status
+        assert (again.exit_code, again.finished_at, again.reason) == (4, first.finished_at, "Error")
+        created = pod.create("sleep", "1000")
+        begun = time.monotonic()
+        for _ in range(2):
+            created.stop(60)  # its process waits in the OCI runtime: there is no grace to give
+        assert time.monotonic() - begun < 20
+        assert created.status.state == api.CONTAINER_EXITED
+        assert created.status.started_at == 0
+
+
 def test_a_second_stop_with_less_grace_shortens_the_first(service: Service) -> None:
     with service.pod() as pod:
         container = pod.start("sh", "-c", "trap '' TERM; while true; do sleep 0.05; done")
@@ -296,6 +313,35 @@ def test_limits_are_set_and_updated(service: Service) -> None:
         assert limits() == (96 << 20, 30000)
         after = container.status.resources.linux
         assert (after.memory_limit_in_bytes, after.cpu_quota, after.cpu_shares) == (96 << 20, 30000, 512)
+        lower = {"memory_limit_in_bytes": 32 << 20, "cpu_quota": 10000, "cpu_period": 50000}
+        service.runtime.UpdateContainerResources(
+            api.UpdateContainerResourcesRequest(container_id=container.id, linux=lower)
+        )
+        assert limits() == (32 << 20, 10000)
+        assert container.status.resources.linux.cpu_period == 50000
+        with pytest.raises(grpc.RpcError) as caught:
+            service.runtime.UpdateContainerResources(
+                api.UpdateContainerResourcesRequest(container_id=container.id, linux={"cpuset_cpus": "4000"})
+            )
+        assert "cpuset" in caught.value.details()
+        assert container.status.resources.linux.cpuset_cpus == ""  # what failed is not told as if it were so
+        container.stop()
+        with pytest.raises(grpc.RpcError) as caught:
+            service.runtime.UpdateContainerResources(update)
+        assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+
+
+def test_a_container_may_get_other_limits_before_it_starts(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.create("sleep", "1000", resources={"memory_limit_in_bytes": 64 << 20})
+        service.runtime.UpdateContainerResources(
+            api.UpdateContainerResourcesRequest(container_id=container.id, linux={"memory_limit_in_bytes": 96 << 20})
+        )
+        container.start()
+        assert container.status.resources.linux.memory_limit_in_bytes == 96 << 20
+        file = "memory.max" if cgroups.detect().version == 2 else "memory.limit_in_bytes"
+        group = service.cgroup_directory(pod.name, "memory") / service.cgroup_name(container.id)
+        assert int((group / file).read_text()) == 96 << 20
 
 
 def test_events_follow_a_containers_life(service: Service) -> None:
