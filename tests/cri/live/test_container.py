@@ -252,6 +252,22 @@ def test_a_rotated_log_is_reopened(service: Service) -> None:
             service.runtime.ReopenContainerLog(reopen)
 
 
+def test_no_line_is_lost_when_logs_are_rotated(service: Service) -> None:
+    with service.pod() as pod:
+        script = "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; sleep 0.3; echo end"
+        container = pod.start("sh", "-c", script)
+        log = Path(container.status.log_path)
+        parts = []
+        for number in range(5):
+            until(log.exists)
+            parts.append(log.rename(log.with_name(f"{log.name}.{number}")))
+            service.runtime.ReopenContainerLog(api.ReopenContainerLogRequest(container_id=container.id))
+        container.wait()
+        pieces = [line.split(" ", 3)[2:] for part in [*parts, log] for line in part.read_text().splitlines()]
+        text = "".join(words + ("\n" if tag == "F" else "") for tag, words in pieces)
+        assert text.splitlines() == [*(f"line {number}" for number in range(3000)), "end"]
+
+
 def test_exec_sync_returns_output_code_and_obeys_its_time(service: Service) -> None:
     with service.pod() as pod:
         container = pod.start()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import threading
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 import pytest
 
 from protocols.cri import api_pb2 as api
-from tests.cri.live.cri_service import CGROUP_MANAGER, Service, until
+from tests.cri.live.cri_service import BUSYBOX, CGROUP_MANAGER, Service, until
 
 pytestmark = pytest.mark.live
 
@@ -78,6 +80,51 @@ def test_a_repeated_request_returns_the_same_sandbox(service: Service) -> None:
         thread.join()
     with pod:
         assert set(found) == {pod.id}
+
+
+def test_requests_go_on_without_their_caller_and_are_joined(service: Service) -> None:
+    """The kubelet's call times out; its next one is answered with what the first one makes."""
+    for patience in (0.002, 0.01):
+        pod = service.pod()
+        request = api.RunPodSandboxRequest(config=pod.config)
+        _give_up(service.runtime.RunPodSandbox, request, patience)
+        with pod:
+            listed = service.runtime.ListPodSandbox(api.ListPodSandboxRequest()).items
+            assert [s.id for s in listed if s.metadata.name == pod.name] == [pod.id]
+            config = api.ContainerConfig(
+                metadata={"name": "one"}, image={"image": BUSYBOX}, command=["sleep", "9"], log_path="one.log"
+            )
+            creation = api.CreateContainerRequest(pod_sandbox_id=pod.id, config=config, sandbox_config=pod.config)
+            _give_up(service.runtime.CreateContainer, creation, patience)
+            made = service.runtime.CreateContainer(creation).container_id
+            found = service.runtime.ListContainers(api.ListContainersRequest(filter={"pod_sandbox_id": pod.id}))
+            assert [c.id for c in found.containers] == [made]
+            creation.config.command[1] = "10"
+            with pytest.raises(grpc.RpcError) as caught:  # another container by the same name is no repetition
+                service.runtime.CreateContainer(creation)
+            assert caught.value.code() == grpc.StatusCode.ALREADY_EXISTS
+            service.runtime.RemoveContainer(api.RemoveContainerRequest(container_id=made))
+            assert service.runtime.CreateContainer(creation).container_id != made
+
+
+def _give_up(call: Callable[..., object], request: object, patience: float) -> None:
+    """Call with little patience; on a quick machine the answer may come all the same."""
+    try:
+        call(request, timeout=patience)
+    except grpc.RpcError as error:
+        if error.code() != grpc.StatusCode.DEADLINE_EXCEEDED:
+            raise
+
+
+def test_the_kubelets_figures_are_taken(service: Service) -> None:
+    with service.pod() as pod:
+        figures = api.UpdatePodSandboxResourcesRequest(
+            pod_sandbox_id=pod.id[:12], resources={"cpu_shares": 512}, overhead={"memory_limit_in_bytes": 1 << 20}
+        )
+        service.runtime.UpdatePodSandboxResources(figures)
+        assert pod.status.state == api.SANDBOX_READY
+    cidr = api.UpdateRuntimeConfigRequest(runtime_config={"network_config": {"pod_cidr": "10.1.2.0/24"}})
+    service.runtime.UpdateRuntimeConfig(cidr)
 
 
 def test_stop_and_remove_are_idempotent_and_leave_nothing(service: Service) -> None:
@@ -178,6 +225,29 @@ def test_handlers_are_chosen_by_name(service: Service) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         service.pod(handler="kata").run()
     assert "kata" in caught.value.details()
+
+
+def test_any_oci_runtime_can_be_configured(own_service: Service, tmp_path: Path) -> None:
+    """Under a name that tells nothing, it is used by the runtime specification's command line alone."""
+    service = own_service
+    binary = shutil.copy(shutil.which(service.handler) or "", tmp_path / "some-runtime")
+    root = tmp_path / "its-root"
+    service.restart_with(
+        f'[crio.runtime.runtimes.other]\nruntime_path = "{binary}"\nruntime_root = "{root}"\n'
+        '[crio.runtime.runtimes.absent]\nruntime_path = "/no/such/runtime"\n'
+    )
+    handlers = {h.name for h in service.runtime.Status(api.StatusRequest()).runtime_handlers}
+    assert {"", "other", service.handler} <= handlers
+    assert "absent" not in handlers
+    with service.pod(handler="other") as pod:
+        container = pod.start()
+        assert (root / container.id).is_dir()
+        assert container.shell("echo hi") == "hi\n"
+        assert pod.status.runtime_handler == "other"
+    assert not list(root.iterdir())
+    with pytest.raises(grpc.RpcError) as caught:
+        service.pod(handler="absent").run()
+    assert "absent" in caught.value.details()
 
 
 def test_host_ports_reach_the_pod(service: Service) -> None:

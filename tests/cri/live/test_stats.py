@@ -116,6 +116,16 @@ def test_pod_stats_add_network_and_processes(service: Service) -> None:
         service.runtime.PodSandboxStats(request)
 
 
+def test_pressure_is_told_where_the_kernel_measures_it(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start("sh", "-c", "while true; do :; done")
+        stats = service.runtime.ContainerStats(api.ContainerStatsRequest(container_id=container.id)).stats
+        linux = service.runtime.PodSandboxStats(api.PodSandboxStatsRequest(pod_sandbox_id=pod.id)).stats.linux
+        measured = (service.cgroup_directory(pod.name, "memory") / "cpu.pressure").exists()
+        for usage in (stats.cpu, stats.memory, stats.io, linux.cpu, linux.memory, linux.io):
+            assert usage.HasField("psi") == measured
+
+
 def test_every_metric_is_described_and_fits_its_labels(service: Service) -> None:
     descriptors = service.runtime.ListMetricDescriptors(api.ListMetricDescriptorsRequest()).descriptors
     described = {d.name: len(d.label_keys) for d in descriptors}
