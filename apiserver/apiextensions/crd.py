@@ -67,6 +67,11 @@ def is_established(crd: Obj) -> bool:
     return is_true(crd.get("status"), "Established")
 
 
+def names_accepted(crd: Obj) -> bool:
+    """Tell whether all its names are its own."""
+    return is_true(crd.get("status"), "NamesAccepted")
+
+
 def is_terminating(crd: Obj) -> bool:
     """Tell whether the CRD is on its way out."""
     return bool(crd["metadata"].get("deletionTimestamp"))

@@ -135,6 +135,7 @@ class Establisher:
         shared: Obj | None = self._crds.get(None, name)
         if shared is None:
             self._withdraw(name)
+            self._look_again(name)
             return True
         crd = copy.deepcopy(shared)
         others = self._crds.list()
@@ -149,6 +150,13 @@ class Establisher:
             if definitions.is_established(updated):
                 self._serve(updated)
         return True
+
+    def _look_again(self, gone: str) -> None:
+        """Look at the definitions of a group that waited for names of one that is gone."""
+        group = gone.partition(".")[2]
+        for crd in self._crds.list():
+            if crd["spec"].get("group") == group and not definitions.names_accepted(crd):
+                self._touched(crd["metadata"]["name"])
 
     # -- serving ---------------------------------------------------------------------------------------------------
 

@@ -82,6 +82,7 @@ class VersionHandler:
             fields_ready=self._fields_ready if self._fields and not isinstance(self._converts, SameShape) else None,
             columns=self._columns if self._columns is not None else _AGE,
             scale=self._scale,
+            named_items=True,
             returns_object=False,
             deprecation=definitions.deprecation(self._crd, self._version),
         )

@@ -67,7 +67,7 @@ def compile_schema(openapi: Obj | None) -> Node:
 
 
 def prune(value: Any, node: Node) -> Any:
-    """Drop, in place, what the schema does not name; returns the value."""
+    """Drop, in place, what the schema does not name, and nulls it doesn't allow; returns the value."""
     if node.keeps_all:
         return value
     if isinstance(value, list):
@@ -81,8 +81,12 @@ def prune(value: Any, node: Node) -> Any:
         value["metadata"] = _metadata(value["metadata"])
     properties, additional = node.properties, node.additional
     for key in list(value):
-        child = properties.get(key)
-        if child is not None:
+        child = properties.get(key, additional)
+        if value[key] is None and child is not None and not child.nullable and not child.has_default:
+            # A null where none is allowed is nothing.
+            if not (node.embedded and key == "metadata"):
+                del value[key]
+        elif key in properties and child is not None:
             if not (node.embedded and key in ("apiVersion", "kind", "metadata")):
                 prune(value[key], child)
         elif node.embedded and key in ("apiVersion", "kind", "metadata"):

@@ -17,6 +17,8 @@ from typing import Any, Final
 from apimachinery.objects import field_path
 from apimachinery.objects.field_path import FieldError, FieldPath
 from apimachinery.objects.metadata import Obj
+from apimachinery.schema.decode import DecodeError, decode_value
+from apimachinery.schema.tables import object_meta
 from apiserver.apiextensions import pattern
 from apiserver.apiextensions.correlation import MISSING, earlier_items, same
 
@@ -244,9 +246,20 @@ def _object(value: Obj, schema: Obj, path: FieldPath, old: Any) -> Iterator[Fiel
         elif isinstance(additional, dict):
             yield from _validate(item, additional, path.key(name) if properties else path.child(name), was)
     if schema.get("x-kubernetes-embedded-resource"):
-        for name in ("apiVersion", "kind"):
-            if not value.get(name):
-                yield field_path.required(path.child(name), "must not be empty")
+        yield from _embedded(value, path)
+
+
+def _embedded(value: Obj, path: FieldPath) -> Iterator[FieldError]:
+    for name in ("apiVersion", "kind"):
+        given = value.get(name)
+        if not given:
+            yield field_path.required(path.child(name), "must not be empty")
+        elif not isinstance(given, str):
+            yield field_path.invalid(path.child(name), given, "must be a string")
+    try:
+        decode_value(value.get("metadata") or {}, object_meta())
+    except DecodeError as error:
+        yield field_path.invalid(path.child("metadata"), value["metadata"], error.text)
 
 
 def _combined(value: Any, schema: Obj, path: FieldPath, where: str) -> Iterator[FieldError]:

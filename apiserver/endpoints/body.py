@@ -144,6 +144,8 @@ def as_object(value: Any, resource: Resource, *, kind: str = "", api_version: st
     told_kind, told_version = value.get("kind"), value.get("apiVersion")
     if named and not (told_kind and told_version):
         raise BadRequest(f"Object 'Kind' is missing in '{orjson.dumps(value)[:200].decode(errors='replace')}'")
+    if named:
+        _check_identity(value, resource, kind, api_version)
     if (told_kind and told_kind != kind) or (told_version and told_version != api_version):
         raise BadRequest(
             f"{told_kind} in version {_quoted(told_version)} cannot be handled as a {kind}: "
@@ -157,6 +159,19 @@ def as_object(value: Any, resource: Resource, *, kind: str = "", api_version: st
             f"{kind} in version {_quoted(api_version)} cannot be handled as a {kind}: metadata must be an object"
         )
     return value
+
+
+def _check_identity(value: Obj, resource: Resource, kind: str, api_version: str) -> None:
+    """Check what a custom resource says it is."""
+    told_kind, told_version = value["kind"], value["apiVersion"]
+    if told_version != api_version:
+        expected = f"does not match the expected API version ({api_version})"
+        raise BadRequest(f"the API version in the data ({told_version}) {expected}")
+    if told_kind != kind:
+        metadata = value.get("metadata")
+        name = metadata.get("name", "") if isinstance(metadata, dict) else ""
+        problem = invalid(FieldPath("kind"), told_kind, f"must be {kind}")
+        raise Invalid.of(str(told_kind), resource.group, str(name), [problem])
 
 
 def _quoted(text: Any) -> str:

@@ -3,8 +3,11 @@
 Pure builders from resource identities; the routes cache and serve what they make.
 """
 
+import base64
+import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import Resource
@@ -34,6 +37,11 @@ _GROUP_ORDER = (
     "flowcontrol.apiserver.k8s.io",
 )
 _RANK = {group: rank for rank, group in enumerate(_GROUP_ORDER)}
+# What is not stored in the version it is served in.
+_STORED_AS = {
+    "events.events.k8s.io": ("", "v1"),
+    "horizontalpodautoscalers.autoscaling": ("autoscaling", "v2"),
+}
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 _READ_WRITE = ("get", "patch", "update")
 _PROXY = ("create", "delete", "get", "patch", "update")
@@ -126,13 +134,24 @@ def _subresource(resource: Resource, name: str) -> tuple[list[str], tuple[str, s
     return list(verbs), kind or (resource.group, resource.version, resource.kind)
 
 
-def api_resource_list(group: str, version: str, resources: Iterable[Resource]) -> Obj:
+def _storage_hash(resource: Resource, stored: Mapping[str, str]) -> str:
+    """What changes with the version a resource is stored in."""
+    group, version = _STORED_AS.get(resource.group_resource, (resource.group, resource.version))
+    version = stored.get(resource.group_resource, version)
+    digest = hashlib.sha256(f"{group}/{version}/{resource.kind}".encode()).digest()
+    return base64.b64encode(digest[:8]).decode()
+
+
+def api_resource_list(
+    group: str, version: str, resources: Iterable[Resource], stored: Mapping[str, str] = MappingProxyType({})
+) -> Obj:
     """`/api/v1` and `/apis/<group>/<version>`.
 
     Args:
         group: The group; empty for the core.
         version: Its version.
         resources: What is served; others than the group version's are passed over.
+        stored: The storage versions of custom resources, by group resource.
     """
     rows: list[Obj] = []
     for resource in resources:
@@ -149,6 +168,8 @@ def api_resource_list(group: str, version: str, resources: Iterable[Resource]) -
             row["shortNames"] = list(resource.short_names)
         if resource.categories:
             row["categories"] = list(resource.categories)
+        if "watch" in resource.verbs:
+            row["storageVersionHash"] = _storage_hash(resource, stored)
         rows.append(row)
         for name in resource.subresources:
             verbs, (kind_group, kind_version, kind) = _subresource(resource, name)

@@ -85,7 +85,9 @@ class Documents:
             return self._debug(exchange, rest[1:])
         if path in self._openid:
             content_type, body = self._openid[path]
-            return exchange.answer(body, content_type=content_type)
+            response = exchange.answer(body, content_type=content_type)
+            response.headers["Cache-Control"] = "public, max-age=3600"
+            return response
         raise NotFound.path()
 
     # -- discovery -------------------------------------------------------------------------------------------------
@@ -133,8 +135,17 @@ class Documents:
                 if group["name"] == rest[0]:
                     return {"kind": "APIGroup", "apiVersion": "v1", **group}
         elif len(rest) == 2 and any((one.group, one.version) == (rest[0], rest[1]) for one in resources):
-            return discovery.api_resource_list(rest[0], rest[1], resources)
+            return discovery.api_resource_list(rest[0], rest[1], resources, self._storage_versions())
         raise NotFound.path()
+
+    def _storage_versions(self) -> dict[str, str]:
+        definitions = self._services.registry.lister("customresourcedefinitions.apiextensions.k8s.io").list()
+        return {
+            crd["metadata"]["name"]: version["name"]
+            for crd in definitions
+            for version in crd["spec"].get("versions") or ()
+            if version.get("storage")
+        }
 
     def _index(self, exchange: Exchange) -> web.Response:
         groups = {resource.group for resource in self._services.registry.resources() if resource.group}

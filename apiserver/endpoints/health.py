@@ -48,6 +48,10 @@ class Health:
             text = "\n".join([*lines, f"{endpoint} check failed"])
             return exchange.answer(f"{text}\n".encode(), 500, "text/plain; charset=utf-8")
         if "verbose" in exchange.info.query:
+            unknown = sorted(excluded - set(self.checks))
+            if unknown:
+                listed = ",".join(f'"{name}"' for name in unknown)
+                lines.append(f"warn: some health checks cannot be excluded: no matches for {listed}")
             text = "\n".join([*lines, f"{endpoint} check passed"])
             return exchange.answer(f"{text}\n".encode(), 200, "text/plain; charset=utf-8")
         return exchange.answer(b"ok", 200, "text/plain; charset=utf-8")

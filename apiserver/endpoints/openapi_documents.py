@@ -73,10 +73,13 @@ class OpenAPIDocuments:
         linked = self._index["paths"].get(path) if rest[0] == "v3" else None
         if linked is None or rest[1] not in ("api", "apis"):
             raise NotFound.path()
+        wanted = exchange.request.query.get("hash")
+        if wanted and not linked["serverRelativeURL"].endswith(f"hash={wanted}"):
+            # Of an earlier document: what is there now has an address of its own.
+            return web.Response(status=301, headers={**exchange.headers(), "Location": linked["serverRelativeURL"]})
         group, version = ("", rest[2]) if rest[1] == "api" else (rest[2], rest[3])
         response = self._document(exchange, path, lambda: openapi.openapi_v3(group, version, RESOURCES, self._custom()))
-        wanted = exchange.request.query.get("hash")
-        if wanted and linked["serverRelativeURL"].endswith(f"hash={wanted}"):
+        if wanted:
             response.headers["Cache-Control"] = "public, immutable"
         return response
 

@@ -85,6 +85,30 @@ def test_a_custom_resource_is_served_pruned_defaulted_and_cleaned_up(api, ns):
     assert api.json("GET", things)[0] == 404
 
 
+def test_what_an_object_says_it_is(api, ns):
+    path = establish(api, crd("whats", version()))
+    base = ns.replace("/api/v1", "/apis/stable.example.com/v1") + "/whats"
+    status, answer = api.json("POST", base, custom("Whats", "x", {}, "v2"))
+    assert (status, answer["message"]) == (
+        400,
+        "the API version in the data (stable.example.com/v2) does not match the expected API version "
+        "(stable.example.com/v1)",
+    )
+    status, answer = api.json("POST", base, custom("Other", "x", {}))
+    assert (status, answer["message"]) == (
+        422,
+        'Other.stable.example.com "x" is invalid: kind: Invalid value: "Other": must be Whats',
+    )
+    status, answer = api.json("POST", base, {"metadata": {"name": "x"}})
+    assert (status, answer["message"][:26]) == (400, "Object 'Kind' is missing i")
+    assert api.json("POST", base, custom("Whats", "x", {}))[0] == 201
+    (item,) = api.json("GET", base)[1]["items"]
+    assert (item["kind"], item["apiVersion"]) == ("Whats", "stable.example.com/v1")
+    status, answer = api.json("PATCH", base + "/x", {}, "application/strategic-merge-patch+json")
+    assert (status, answer["reason"]) == (415, "UnsupportedMediaType")
+    api.json("DELETE", path)
+
+
 def test_versions_share_their_objects(api, ns):
     definition = crd("pairs", version("v1", properties={"a": {"type": "string"}}), version("v2", storage=False))
     path = establish(api, definition)
@@ -132,6 +156,25 @@ def test_deprecated_versions_warn_and_stored_versions_are_kept(api, ns):
     changed["spec"]["versions"] = [one for one in changed["spec"]["versions"] if one["name"] == "v1"]
     assert api.json("PUT", path, changed)[0] == 200
     api.json("DELETE", path)
+
+
+def test_names_that_become_free_are_accepted(api, ns):
+    path = establish(api, crd("firsts", version()))
+    definition = crd("seconds", version())
+    definition["spec"]["names"] |= {"kind": "Firsts", "listKind": "FirstsList"}
+    assert api.json("POST", CRDS, definition)[0] == 201
+    other = f"{CRDS}/seconds.stable.example.com"
+
+    def accepted():
+        conditions = api.json("GET", other)[1]["status"]["conditions"]
+        return {one["type"]: one["status"] for one in conditions}.get("NamesAccepted")
+
+    until(lambda: accepted() == "False")
+    assert api.json("GET", ns.replace("/api/v1", "/apis/stable.example.com/v1") + "/seconds")[0] == 404
+    api.json("DELETE", path)
+    until(lambda: accepted() == "True")
+    assert api.json("GET", ns.replace("/api/v1", "/apis/stable.example.com/v1") + "/seconds")[0] == 200
+    api.json("DELETE", other)
 
 
 def test_cel_rules_hold_on_create_and_update(api, ns):

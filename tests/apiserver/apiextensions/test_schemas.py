@@ -66,6 +66,27 @@ def test_pruning():
     }
 
 
+def test_nulls_where_none_is_allowed_are_nothing():
+    node = structural.compile_schema(SCHEMA)
+    given = obj(maybe=None, ratio=None, map={"a": None, "b": 1}, items=[{"key": None}], free={"a": None}, replicas=None)
+    assert structural.prune(given, node)["spec"] == {
+        "name": "abc",
+        "maybe": None,
+        "map": {"b": 1},
+        "items": [{}],
+        "free": {"a": None},
+        "replicas": None,
+    }
+
+
+def test_embedded_objects_have_an_identity():
+    assert problems(template={"apiVersion": "v1", "metadata": {"name": 5}}) == [
+        "spec.template.kind: Required value: must not be empty",
+        'spec.template.metadata: Invalid value: {"name":5}: json: cannot unmarshal number into Go struct field '
+        "ObjectMeta.name of type string",
+    ]
+
+
 def test_defaults():
     node = structural.compile_schema(SCHEMA)
     given = obj(items=[{"key": "a"}], replicas=None, maybe=None)

@@ -35,7 +35,22 @@ def test_resources_of_a_group_version():
         "version": "v1",
     }
     assert rows["replicationcontrollers/scale"]["group"] == "autoscaling"
+    assert "storageVersionHash" not in rows["bindings"] | rows["pods/status"]
     assert rows["pods/status"]["verbs"] == ["get", "patch", "update"]
+
+
+def test_the_storage_version_has_upstreams_hash():
+    def hashes(group, version, resources, stored=None):
+        listed = discovery.api_resource_list(group, version, resources, stored or {})["resources"]
+        return {one["name"]: one.get("storageVersionHash") for one in listed}
+
+    core = hashes("", "v1", RESOURCES)
+    assert (core["pods"], core["configmaps"]) == ("xPOwRZ+Yhw8=", "qFsyl6wFWjQ=")
+    assert hashes("apps", "v1", RESOURCES)["deployments"] == "8aSe+NMegvE="
+    assert hashes("events.k8s.io", "v1", RESOURCES)["events"] == core["events"] == "r2yiGXH7wu8="
+    assert hashes("autoscaling", "v1", RESOURCES)["horizontalpodautoscalers"] == "qwQve8ut294="
+    stored = {"crontabs.stable.example.com": "v2"}
+    assert hashes("stable.example.com", "v1", [CRON_TAB], stored) != hashes("stable.example.com", "v1", [CRON_TAB])
 
 
 def test_aggregated_documents_hold_everything_once():
