@@ -10,14 +10,23 @@ import traceback
 from typing import Any
 
 _LETTERS = {"debug": "D", "info": "I", "warning": "W", "error": "E"}
+_RANKS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 _verbosity = 0
+_least = 1
 _component = ""
 
 
 def configure(component: str, verbosity: int = 0) -> None:
     """Set the component's name and how much is shown; once, at start."""
-    global _component, _verbosity
+    global _component, _verbosity, _least
     _component, _verbosity = component, verbosity
+    _least = _RANKS["debug" if verbosity >= 1 else "info"]
+
+
+def show_from(level: str) -> None:
+    """Show lines of a level (debug, info, warning, error) and those above it."""
+    global _least
+    _least = _RANKS[level]
 
 
 class Logger:
@@ -32,8 +41,7 @@ class Logger:
 
     def debug(self, message: str, **values: Any) -> None:
         """Shown from `-v 1` on."""
-        if _verbosity >= 1:
-            self._write("debug", message, values)
+        self._write("debug", message, values)
 
     def info(self, message: str, **values: Any) -> None:
         """A change of state."""
@@ -44,11 +52,16 @@ class Logger:
         self._write("warning", message, values)
 
     def error(self, message: str, *, error: BaseException | None = None, **values: Any) -> None:
-        """Something that failed; with the exception's trace where one is given and `-v` is raised."""
+        """Something that failed, with the exception's trace where one is given.
+
+        Failures of the world around and those that say of themselves that they are `expected` (an answer, no fault of
+        the program) show their trace only when `-v` is raised.
+        """
         if error is not None:
             values["err"] = f"{type(error).__name__}: {error}"
         self._write("error", message, values)
-        if error is not None and (_verbosity >= 1 or not isinstance(error, OSError)):
+        expected = isinstance(error, OSError) or getattr(error, "expected", False)
+        if error is not None and (_verbosity >= 1 or not expected):
             traceback.print_exception(error, file=sys.stderr)
 
     def exception(self, message: str, **values: Any) -> None:
@@ -56,6 +69,8 @@ class Logger:
         self.error(message, error=sys.exception(), **values)
 
     def _write(self, level: str, message: str, values: dict[str, Any]) -> None:
+        if _RANKS[level] < _least:
+            return
         now = time.time()
         stamp = time.strftime("%m%d %H:%M:%S", time.localtime(now))
         pairs = "".join(f" {key}={_quoted(value)}" for key, value in values.items())

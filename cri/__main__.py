@@ -1,4 +1,4 @@
-"""``python -m cri``: the container runtime, or ``python -m cri wipe`` to remove all its containers."""
+"""``python -m cri``: the container runtime; ``wipe`` removes all its containers, ``config`` shows the configuration."""
 
 import contextlib
 import ctypes
@@ -7,10 +7,13 @@ import sys
 
 from component import program
 from component.flags import parse
-from cri import config
+from cri import config, config_text
 from cri.options import Options
 
-_DESCRIPTION = "Container runtime: serves Kubernetes' CRI v1 on a unix socket; 'wipe' removes all its containers."
+_DESCRIPTION = (
+    "Container runtime: serves Kubernetes' CRI v1 on a unix socket."
+    " 'wipe' as the first word removes all its containers, 'config' shows the configuration in force."
+)
 
 
 # gRPC's fork handlers serve processes that go on as a copy of their parent; ours only ever fork to exec.
@@ -18,10 +21,10 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 
 def main(argv: list[str]) -> None:
-    """Run the service or the clean-up."""
-    wiping = argv[:1] == ["wipe"]
-    options = parse(Options, argv[1:] if wiping else argv, prog="cri", description=_DESCRIPTION)
-    program.run("cri", _wipe if wiping else _serve, options)
+    """Run the service, the clean-up or the look at the configuration."""
+    command = _COMMANDS.get(argv[0] if argv else "")
+    options = parse(Options, argv[1:] if command else argv, prog="cri", description=_DESCRIPTION)
+    program.run("cri", command or _serve, options)
 
 
 _M_ARENA_MAX = -8
@@ -37,7 +40,11 @@ async def _serve(options: Options) -> None:
     _bound_memory()
     from cri import server
 
-    await server.serve(config.load(options))
+    await server.serve(config.load(options), options)
+
+
+async def _show(options: Options) -> None:
+    sys.stdout.write(config_text.text(config.load(options)))
 
 
 async def _wipe(options: Options) -> None:
@@ -45,6 +52,8 @@ async def _wipe(options: Options) -> None:
 
     await wipe.wipe(config.load(options))
 
+
+_COMMANDS = {"wipe": _wipe, "config": _show}
 
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -1,8 +1,9 @@
 """The configuration: crio.conf's TOML keys that apply here, drop-ins over it, flags over both.
 
 Keys stand in the tables of CRI-O (``[crio]``, ``[crio.api]``, ``[crio.runtime]``, ``[crio.image]``,
-``[crio.network]``, ``[crio.metrics]``); ``KEYS`` maps each to a field. A key we do not know is reported, not obeyed; a
-value of the wrong type is an error that names file and key.
+``[crio.network]``, ``[crio.metrics]``); ``cri.config_keys`` says which there are. A key of CRI-O's that does nothing
+here is named with the reason, one that nobody knows is named too; a value that can't be is an error that names file
+and key.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ from typing import Any
 
 from component.flags import parse_duration
 from component.logging import get_logger
-from cri import errors
+from cri import config_keys, errors
 from cri.oci_spec.capabilities import DEFAULT as DEFAULT_CAPABILITIES
 from cri.options import Options
 
@@ -26,6 +27,7 @@ class RuntimeEntry:
     name: str
     path: str = ""
     root: str = ""
+    privileged_without_host_devices: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Config:
     listen: str = "/run/minikube-py/cri.sock"
     stream_address: str = "127.0.0.1"
     stream_port: str = "0"
-    stream_idle_timeout: str = "4h"
+    grpc_max_send_msg_size: int = 80 << 20
+    grpc_max_recv_msg_size: int = 80 << 20
     default_runtime: str = "auto"
     conmon: str = "conmon"
     cgroup_manager: str = "auto"
@@ -53,7 +56,9 @@ class Config:
     default_env: tuple[str, ...] = ()
     additional_devices: tuple[str, ...] = ()
     cdi_spec_dirs: tuple[str, ...] = ("/etc/cdi", "/run/cdi", "/var/run/cdi")
+    device_ownership_from_security_context: bool = False
     pids_limit: int = 0
+    log_level: str = ""
     log_size_max: int = -1
     seccomp_profile: str = ""
     seccomp_compatible_architectures: bool = False
@@ -78,7 +83,8 @@ class Config:
     plugin_dirs: tuple[str, ...] = ("/opt/cni/bin", "/usr/lib/cni")
     cni_cache_dir: str = ""
     cni_default_network: str = ""
-    metrics_port: int = 0
+    enable_metrics: bool = False
+    metrics_port: int = 9090
     metrics_host: str = "127.0.0.1"
 
     @property
@@ -92,63 +98,18 @@ class Config:
         return parse_duration(self.pull_progress_timeout)
 
 
-# Path of the TOML key -> field. The names are CRI-O's; those without a CRI-O counterpart are ours.
-KEYS: dict[str, str] = {
-    "crio.root": "root",
-    "crio.runroot": "runroot",
-    "crio.state_dir": "state_dir",
-    "crio.log_dir": "log_dir",
-    "crio.durable_storage": "durable_storage",
-    "crio.api.listen": "listen",
-    "crio.api.stream_address": "stream_address",
-    "crio.api.stream_port": "stream_port",
-    "crio.api.stream_idle_timeout": "stream_idle_timeout",
-    "crio.runtime.default_runtime": "default_runtime",
-    "crio.runtime.conmon": "conmon",
-    "crio.runtime.cgroup_manager": "cgroup_manager",
-    "crio.runtime.default_capabilities": "default_capabilities",
-    "crio.runtime.default_sysctls": "default_sysctls",
-    "crio.runtime.default_ulimits": "default_ulimits",
-    "crio.runtime.default_env": "default_env",
-    "crio.runtime.additional_devices": "additional_devices",
-    "crio.runtime.cdi_spec_dirs": "cdi_spec_dirs",
-    "crio.runtime.pids_limit": "pids_limit",
-    "crio.runtime.log_size_max": "log_size_max",
-    "crio.runtime.seccomp_profile": "seccomp_profile",
-    "crio.runtime.seccomp_compatible_architectures": "seccomp_compatible_architectures",
-    "crio.runtime.read_only": "read_only",
-    "crio.runtime.absent_mount_sources_to_reject": "absent_mount_sources_to_reject",
-    "crio.runtime.no_pivot": "no_pivot",
-    "crio.runtime.shm_size": "shm_size",
-    "crio.runtime.default_cgroup_parent": "default_cgroup_parent",
-    "crio.image.image_volumes": "image_volumes",
-    "crio.image.registries_conf": "registries_conf",
-    "crio.image.short_name_mode": "short_name_mode",
-    "crio.image.global_auth_file": "global_auth_file",
-    "crio.image.signature_policy": "signature_policy",
-    "crio.image.signature_policy_dir": "signature_policy_dir",
-    "crio.image.pull_progress_timeout": "pull_progress_timeout",
-    "crio.image.big_files_temporary_dir": "big_files_temporary_dir",
-    "crio.image.insecure_registries": "insecure_registries",
-    "crio.image.pinned_images": "pinned_images",
-    "crio.image.skopeo": "skopeo",
-    "crio.network.network_dir": "network_dir",
-    "crio.network.plugin_dirs": "plugin_dirs",
-    "crio.network.cni_cache_dir": "cni_cache_dir",
-    "crio.network.cni_default_network": "cni_default_network",
-    "crio.metrics.metrics_port": "metrics_port",
-    "crio.metrics.metrics_host": "metrics_host",
-}
-_RUNTIMES = "crio.runtime.runtimes."
-_FLAG_FIELDS = {"cni_config_dir": "network_dir", "cni_plugin_dir": "plugin_dirs"}
 _NOT_CONFIGURATION = ("config", "config_dir", "v")
+_FLAG_FIELDS = {"cni_config_dir": "network_dir", "cni_plugin_dir": "plugin_dirs"}
+DEFAULT_FILE = "/etc/crio/crio.conf"
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Config)}
+_NAMES = {tuple: "list of strings", str: "string", bool: "boolean", int: "number"}
 
 
 def load(options: Options) -> Config:
     """Read the files and apply the flags.
 
     Raises:
-        InvalidArgument: a file cannot be read or has a value of the wrong type.
+        InvalidArgument: a file cannot be read, or has or a flag is a value that can't be.
     """
     values: dict[str, Any] = {}
     runtimes: dict[str, RuntimeEntry] = {}
@@ -157,7 +118,7 @@ def load(options: Options) -> Config:
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if field.name not in _NOT_CONFIGURATION and value != field.default:
-            values[_FLAG_FIELDS.get(field.name, field.name)] = value
+            values |= _flag(_FLAG_FIELDS.get(field.name, field.name), value)
     values["listen"] = str(values.get("listen", _DEFAULTS["listen"])).removeprefix("unix://")
     config = Config(**values, runtimes=tuple(runtimes[name] for name in sorted(runtimes)))
     if not config.cni_cache_dir:
@@ -165,11 +126,23 @@ def load(options: Options) -> Config:
     return config
 
 
+def _flag(name: str, value: Any) -> dict[str, Any]:
+    try:
+        config_keys.check(name, value)
+    except ValueError as error:
+        raise errors.InvalidArgument(f"flag --{name.replace('_', '-')}: {error}") from error
+    # CRI-O's flag for the port needs another one to serve at all; here it says it by itself.
+    return {name: value, "enable_metrics": value > 0} if name == "metrics_port" else {name: value}
+
+
 def _files(options: Options) -> list[pathlib.Path]:
-    files = [pathlib.Path(options.config)] if options.config else []
-    drop_ins = options.config_dir or (f"{options.config}.d" if options.config else "")
-    if drop_ins and pathlib.Path(drop_ins).is_dir():
-        files += sorted(p for p in pathlib.Path(drop_ins).iterdir() if p.is_file() and not p.name.startswith("."))
+    main = pathlib.Path(options.config or DEFAULT_FILE)
+    files = [main] if options.config or main.exists() else []
+    drop_ins = pathlib.Path(options.config_dir or f"{main}.d")
+    if drop_ins.is_dir():
+        files += sorted(p for p in drop_ins.iterdir() if p.is_file() and not p.name.startswith("."))
+    elif options.config_dir:
+        raise errors.InvalidArgument(f"--config-dir {drop_ins} is not a directory")
     return files
 
 
@@ -178,53 +151,75 @@ def _merge(path: pathlib.Path, values: dict[str, Any], runtimes: dict[str, Runti
         document = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise errors.InvalidArgument(f"configuration file {path}: {error}") from error
+    for name, settings in _take_runtimes(document).items():
+        if not isinstance(settings, dict):
+            raise errors.InvalidArgument(f"configuration file {path}: {config_keys.RUNTIMES}.{name} must be a table")
+        runtimes.setdefault(name, RuntimeEntry(name))
+        for setting, value in settings.items():
+            runtimes[name] = _with_setting(path, runtimes[name], setting, value)
     for key, value in _flatten(document, ""):
-        if key.startswith(_RUNTIMES):
-            name, _, setting = key.removeprefix(_RUNTIMES).partition(".")
-            entry = runtimes.get(name, RuntimeEntry(name))
-            if setting == "runtime_path":
-                entry = dataclasses.replace(entry, path=str(value))
-            elif setting == "runtime_root":
-                entry = dataclasses.replace(entry, root=str(value))
-            runtimes[name] = entry
-        elif key in KEYS:
-            values[KEYS[key]] = _typed(path, key, value)
+        if key in config_keys.KEYS:
+            name = config_keys.KEYS[key]
+            values[name] = _value(path, key, name, value)
         else:
-            _log.warning("Unknown key ignored", file=str(path), key=key)
+            _tell(path, key, config_keys.passed_over(key, value))
+
+
+def _take_runtimes(document: dict[str, Any]) -> dict[str, Any]:
+    table: Any = document
+    for word in ("crio", "runtime"):
+        table = table.get(word) if isinstance(table, dict) else None
+    found = table.pop("runtimes", {}) if isinstance(table, dict) else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _with_setting(path: pathlib.Path, entry: RuntimeEntry, setting: str, value: Any) -> RuntimeEntry:
+    key = f"{config_keys.RUNTIMES}.{entry.name}.{setting}"
+    field = config_keys.RUNTIME_FIELDS.get(setting)
+    if field is not None:
+        wanted = type(getattr(entry, field))
+        if type(value) is not wanted:
+            raise _wrong_type(path, key, wanted, value)
+        return dataclasses.replace(entry, **{field: value})
+    if setting != "runtime_type":
+        _tell(path, key, config_keys.RUNTIME_WITHOUT_EFFECT.get(setting))
+    elif value not in ("", "oci"):
+        raise errors.InvalidArgument(f"configuration file {path}: {key}: only OCI runtimes are known, not {value!r}")
+    return entry
+
+
+def _tell(path: pathlib.Path, key: str, reason: str | None) -> None:
+    if reason is None:
+        _log.warning("Unknown key ignored", file=str(path), key=key)
+    elif reason:
+        _log.warning("Key has no effect here", file=str(path), key=key, because=reason)
 
 
 def _flatten(table: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
     result: list[tuple[str, Any]] = []
     for key, value in table.items():
         path = f"{prefix}{key}"
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             result.extend(_flatten(value, path + "."))
-        else:
+        elif not (isinstance(value, dict) and path in config_keys.TABLES):
             result.append((path, value))
     return result
 
 
-def _typed(path: pathlib.Path, key: str, value: Any) -> Any:
-    wanted = type(_DEFAULTS[KEYS[key]])
+def _value(path: pathlib.Path, key: str, name: str, value: Any) -> Any:
+    wanted = type(_DEFAULTS[name])
     if wanted is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
-        return _capability_names(value) if key.endswith("default_capabilities") else tuple(value)
-    if type(value) is wanted:
-        if key.endswith("_timeout"):
-            _check_duration(path, key, str(value))
-        return value
-    raise errors.InvalidArgument(f"configuration file {path}: {key} must be a {_NAMES[wanted]}, not {value!r}")
-
-
-def _check_duration(path: pathlib.Path, key: str, value: str) -> None:
+        value = tuple(value)
+        if name == "default_capabilities":
+            value = tuple(v if v.startswith("CAP_") else f"CAP_{v}" for v in value)
+    elif type(value) is not wanted:
+        raise _wrong_type(path, key, wanted, value)
     try:
-        parse_duration(value)
+        config_keys.check(name, value)
     except ValueError as error:
-        raise errors.InvalidArgument(f"configuration file {path}: {key}: {error}") from error
+        raise errors.InvalidArgument(f"configuration file {path}: {key} {error}") from error
+    return value
 
 
-_NAMES = {tuple: "list of strings", str: "string", bool: "boolean", int: "number"}
-_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Config)}
-
-
-def _capability_names(values: list[str]) -> tuple[str, ...]:
-    return tuple(v if v.startswith("CAP_") else f"CAP_{v}" for v in values)
+def _wrong_type(path: pathlib.Path, key: str, wanted: type, value: Any) -> errors.InvalidArgument:
+    return errors.InvalidArgument(f"configuration file {path}: {key} must be a {_NAMES[wanted]}, not {value!r}")

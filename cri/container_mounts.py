@@ -1,5 +1,6 @@
 """Turns the mounts and devices a container asks for into facts about this host. Blocks; call it in a thread."""
 
+import dataclasses
 import os
 import pathlib
 import posixpath
@@ -158,6 +159,19 @@ def device_nodes(
     for device in requested:
         nodes.extend(_from_host(device.host_path, device.container_path or device.host_path, device.permissions))
     return tuple(nodes)
+
+
+def owned(
+    nodes: tuple[devices.DeviceNode, ...], context: api_pb2.LinuxContainerSecurityContext
+) -> tuple[devices.DeviceNode, ...]:
+    """The nodes as belonging to the user and the group that the container is asked to run as."""
+
+    def mine(node: devices.DeviceNode) -> devices.DeviceNode:
+        uid = context.run_as_user.value if context.HasField("run_as_user") else node.uid
+        gid = context.run_as_group.value if context.HasField("run_as_group") else node.gid
+        return dataclasses.replace(node, uid=uid, gid=gid)
+
+    return tuple(mine(node) for node in nodes)
 
 
 def _from_host(host: str, container: str, permissions: str) -> list[devices.DeviceNode]:

@@ -32,7 +32,7 @@ def pid_holder(parts: Parts, sandbox: Sandbox, cgroup_path: str) -> None:
 
 def _process(parts: Parts, owner: Container | Sandbox, cgroup_path: str, *, half_made: bool) -> None:
     try:
-        parts.handlers.get(owner.runtime_handler).runtime.delete(owner.id)
+        parts.handlers.get(owner.handler).runtime.delete(owner.id)
     except errors.CRIError as error:
         _log.warning("The OCI runtime could not delete a container", container=owner.name, cause=str(error))
     conmon.kill_monitor(owner.directory)

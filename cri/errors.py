@@ -26,6 +26,7 @@ class CRIError(Exception):
     """An expected failure of one call."""
 
     grpc_code = "UNKNOWN"
+    expected = True
 
 
 class NotFound(CRIError):

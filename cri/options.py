@@ -29,4 +29,5 @@ class Options:
     stream_port: str = flag("", help="Port of that server; 0 = any.")
     metrics_port: int = flag(-1, help="Port for /metrics; 0 = off.")
     registries_conf: str = flag("", help="The registries.conf to obey.")
-    v: int = flag(0, help="Log level.")
+    log_level: str = flag("", help="What is logged: fatal, panic, error, warn, info, debug or trace.")
+    v: int = flag(0, help="Log level as a number.")

@@ -20,7 +20,7 @@ import grpc.aio
 
 from component.logging import get_logger
 from component.tasks import Tasks
-from cri import errors, host_facts, metrics, recovery, transitions
+from cri import errors, host_facts, metrics, recovery, reload, transitions
 from cri.config import Config
 from cri.events import Events
 from cri.images.layers import ContainerLayers
@@ -28,6 +28,7 @@ from cri.images.pull import Puller
 from cri.images.registries_conf import RegistriesFile
 from cri.images.repair import Repair
 from cri.images.storage import ImageStore
+from cri.options import Options
 from cri.parts import Parts
 from cri.procedures import IMAGE_SERVICE, RUNTIME_SERVICE, Procedure
 from cri.runtime import handlers
@@ -39,7 +40,6 @@ from linux import cgroups
 from protocols.cri import api_pb2
 
 _log = get_logger("server")
-_MESSAGE_LIMIT = 16 * 1024 * 1024
 _THREADS = 12
 
 
@@ -52,7 +52,7 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
         raise errors.FailedPrecondition(f"no conmon found at {config.conmon!r} (apt-get install conmon)")
     pool = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="cri")
     host = await asyncio.to_thread(host_facts.gather, config.cgroup_manager)
-    registries = RegistriesFile(config.registries_conf, mode=config.short_name_mode)
+    registries = RegistriesFile(config.registries_conf, mode=lambda: parts.config.short_name_mode)
     images = ImageStore(pathlib.Path(config.root), pathlib.Path(config.runroot), registries)
     layers = ContainerLayers(images, config.state_dir, durable=config.durable_storage)
     parts = Parts(
@@ -64,7 +64,7 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
         images=images,
         layers=layers,
         handlers=await asyncio.to_thread(handlers.discover, config, systemd_cgroup=host.systemd_cgroups),
-        networks=Networks(config.network_dir, config.plugin_dirs, config.cni_cache_dir),
+        networks=Networks(config.network_dir, config.plugin_dirs, config.cni_cache_dir, config.cni_default_network),
         events=Events(),
         exits=ExitWatcher(config.state / "exits", tasks, lambda *change: transitions.exited(parts, *change)),
         tasks=tasks,
@@ -96,13 +96,15 @@ def _tell_clamps(parts: Parts) -> None:
         )
 
 
-async def serve(config: Config) -> None:
-    """Run until cancelled."""
+async def serve(config: Config, options: Options) -> None:
+    """Run until cancelled; ``options`` say where a changed configuration is read from."""
+    reload.apply_log_level(config)
     async with Tasks() as tasks, assemble(config, tasks) as parts:
+        reload.listen(parts, options)
         server = grpc.aio.server(
             options=[
-                ("grpc.max_send_message_length", _MESSAGE_LIMIT),
-                ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
+                ("grpc.max_send_message_length", config.grpc_max_send_msg_size),
+                ("grpc.max_receive_message_length", config.grpc_max_recv_msg_size),
             ]
         )
         server.add_generic_rpc_handlers((_service(parts, "RuntimeService"), _service(parts, "ImageService")))
@@ -115,7 +117,7 @@ async def serve(config: Config) -> None:
             await server.start()
         finally:
             os.umask(mask)
-        if config.metrics_port > 0:
+        if config.enable_metrics:
             tasks.spawn(lambda: metrics.serve(config.metrics_host, config.metrics_port), name="metrics", restart=True)
         _log.info("Serving", socket=str(path), runtime=parts.handlers.default)
         try:

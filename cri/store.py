@@ -35,8 +35,9 @@ class Sandbox:
     name: str
     config: api_pb2.PodSandboxConfig
     directory: pathlib.Path
-    runtime_handler: str
+    runtime_handler: str  # as asked for
     created_at: int
+    handler: str = ""  # its name where the default one was asked for: that may become another one
     state: api_pb2.PodSandboxState = READY
     complete: bool = False
     network_namespace: str = ""  # "" = the node's
@@ -92,6 +93,11 @@ class Container:
     exited: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
 
     _RUNTIME_ONLY = ("id", "config", "directory", "exited")
+
+    @property
+    def handler(self) -> str:
+        """The name of its handler; a container's is never the nameless default."""
+        return self.runtime_handler
 
     @property
     def pid_file(self) -> pathlib.Path:

@@ -12,6 +12,7 @@ import pathlib
 import re
 import threading
 import tomllib
+from collections.abc import Callable
 from typing import Any
 
 from component.logging import get_logger
@@ -94,13 +95,13 @@ class RegistriesFile:
         *,
         drop_ins: tuple[str, ...] = DROP_INS,
         learnt_aliases: str = LEARNT_ALIASES,
-        mode: str = "",
+        mode: Callable[[], str] = str,
     ) -> None:
-        """Read nothing yet; ``mode`` is the runtime's own short-name mode."""
+        """Read nothing yet; ``mode`` gives the runtime's own short-name mode as of now."""
         self._path = path
         self._drop_ins = [pathlib.Path(directory).expanduser() for directory in drop_ins]
         self._learnt_aliases = pathlib.Path(learnt_aliases)
-        self.mode = mode
+        self._mode = mode
         self._stamp: _Stamp | None = None
         self._known = Registries()
         self._reading = threading.Lock()
@@ -120,7 +121,7 @@ class RegistriesFile:
 
     def to_pull(self, name: str) -> list[str]:
         """As ``Registries.to_pull``, in the runtime's mode."""
-        return self.current().to_pull(name, self.mode)
+        return self.current().to_pull(name, self._mode())
 
     def local(self, name: str) -> list[str]:
         """As ``Registries.local``."""

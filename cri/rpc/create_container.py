@@ -62,7 +62,7 @@ async def create_container(parts: Parts, request: api_pb2.CreateContainerRequest
         if existing.sandbox_id == sandbox.id and existing.config == config:
             return api_pb2.CreateContainerResponse(container_id=existing.id)
         raise errors.AlreadyExists(f"container name {name} is taken by {existing.id}; remove it or raise the attempt")
-    handler = parts.handlers.get(sandbox.runtime_handler)
+    handler = parts.handlers.get(sandbox.handler)
     with table.names.reserve(name) as reserved:
         container_id = secrets.token_hex(32)
         container = Container(
@@ -71,7 +71,7 @@ async def create_container(parts: Parts, request: api_pb2.CreateContainerRequest
             name=name,
             config=config,
             directory=table.path(container_id),
-            runtime_handler=sandbox.runtime_handler,
+            runtime_handler=handler.name,
             created_at=time.time_ns(),
             log_path=_log_path(parts, sandbox, config, container_id),
             cgroup_path=cgroups_path(parts.host, sandbox.cgroup_parent, container_id),
@@ -148,6 +148,7 @@ def _make(parts: Parts, handler: Handler, sandbox: Sandbox, container: Container
             stdin=config.stdin,
             stdin_once=config.stdin_once,
             log_size_max=parts.config.log_size_max,
+            no_pivot=parts.config.no_pivot,
         ),
     )
     container.pid_started = processes.start_time(container.pid)
@@ -225,8 +226,12 @@ def _facts(
     read_only = context.readonly_rootfs or parts.config.read_only
     edits = cdi.resolve([device.name for device in config.CDI_devices], parts.config.cdi_spec_dirs)
     nodes = container_mounts.device_nodes(
-        list(config.devices), parts.config.additional_devices, privileged=context.privileged
+        list(config.devices),
+        parts.config.additional_devices,
+        privileged=context.privileged and handler.host_devices,
     )
+    if parts.config.device_ownership_from_security_context:
+        nodes = container_mounts.owned(nodes, context)
     return build.Facts(
         config=config,
         sandbox=sandbox.config,

@@ -56,6 +56,7 @@ async def run_pod_sandbox(parts: Parts, request: api_pb2.RunPodSandboxRequest) -
             config=config,
             directory=table.path(sandbox_id),
             runtime_handler=request.runtime_handler,
+            handler=handler.name,
             created_at=time.time_ns(),
             cgroup_parent=config.linux.cgroup_parent or parts.config.default_cgroup_parent,
         )

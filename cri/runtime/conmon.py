@@ -42,6 +42,7 @@ class Job:
     stdin: bool = False
     stdin_once: bool = False
     log_size_max: int = -1
+    no_pivot: bool = False
 
 
 def command(conmon: str, job: Job) -> list[str]:
@@ -58,6 +59,8 @@ def command(conmon: str, job: Job) -> list[str]:
     ]
     if job.log_size_max > 0:
         result += ["--log-size-max", str(job.log_size_max)]
+    if job.no_pivot:
+        result.append("--no-pivot")
     if job.systemd_cgroup:
         result.append("-s")
     if job.terminal:

@@ -31,6 +31,7 @@ class Handler:
     runtime: OciRuntime
     recursive_read_only: bool = False
     user_namespaces: bool = False
+    host_devices: bool = True  # whether privileged containers get the node's
 
 
 class Handlers:
@@ -74,7 +75,11 @@ def discover(config: Config, *, systemd_cgroup: bool) -> Handlers:
         pathlib.Path(root).mkdir(parents=True, exist_ok=True, mode=0o700)
         runtime = OciRuntime(path, root, kind, systemd_cgroup)
         handlers[name] = Handler(
-            name, runtime, recursive_read_only=kind in ("crun", "runc"), user_namespaces=kind == "crun"
+            name,
+            runtime,
+            recursive_read_only=kind in ("crun", "runc"),
+            user_namespaces=kind == "crun",
+            host_devices=not entry.privileged_without_host_devices,
         )
     if not handlers:
         raise errors.FailedPrecondition("no OCI runtime found: install crun or runc (apt-get install crun)")

@@ -24,8 +24,9 @@ _PROTOCOLS = {api_pb2.TCP: "tcp", api_pb2.UDP: "udp", api_pb2.SCTP: "sctp"}
 class Networks:
     """The network configuration and what is attached to it."""
 
-    def __init__(self, config_dir: str, plugin_dirs: tuple[str, ...], cache_dir: str) -> None:
-        """Name the directories; they are read when needed."""
+    def __init__(self, config_dir: str, plugin_dirs: tuple[str, ...], cache_dir: str, default: str = "") -> None:
+        """Name the directories, which are read when needed, and the network to use: without a name the first one."""
+        self._default = default
         self._config_dir = pathlib.Path(config_dir)
         self._library = Library(list(plugin_dirs), cache_dir)
         self._lock = threading.Lock()
@@ -42,7 +43,7 @@ class Networks:
         with self._lock:
             if stamp != self._stamp:
                 try:
-                    self._network = Network.load(str(self._config_dir))
+                    self._network = Network.load(str(self._config_dir), self._default)
                 except (CNIError, OSError, ValueError) as error:
                     raise errors.Unavailable(
                         f"CNI configuration in {self._config_dir} is not valid: {error}"
@@ -64,6 +65,8 @@ class Networks:
         return ""
 
     def _missing(self) -> str:
+        if self._default:
+            return f"No CNI network {self._default!r} in {self._config_dir}. Has your network provider started?"
         return f"No CNI configuration file in {self._config_dir}. Has your network provider started?"
 
     def attach(self, sandbox_id: str, config: api_pb2.PodSandboxConfig, netns: str) -> tuple[str, list[str]]:

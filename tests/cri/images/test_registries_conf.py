@@ -12,7 +12,7 @@ def files(directory: pathlib.Path, *, mode: str = "") -> RegistriesFile:
     drop_ins = directory / "registries.conf.d"
     drop_ins.mkdir(exist_ok=True)
     main, learnt = directory / "registries.conf", directory / "learnt.conf"
-    return RegistriesFile(str(main), drop_ins=(str(drop_ins),), learnt_aliases=str(learnt), mode=mode)
+    return RegistriesFile(str(main), drop_ins=(str(drop_ins),), learnt_aliases=str(learnt), mode=lambda: mode)
 
 
 def test_drop_ins_are_merged_and_damaged_ones_skipped(tmp_path: pathlib.Path) -> None:

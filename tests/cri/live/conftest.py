@@ -80,6 +80,12 @@ def own_service(
 
 
 @pytest.fixture
+def one_service(tmp_path_factory: pytest.TempPathFactory, image_store: tuple[Path, Path]) -> Iterator[Service]:
+    """As ``own_service``, for what the OCI runtime has no part in."""
+    yield from _service(tmp_path_factory, image_store, "crun" if shutil.which("crun") else "runc")
+
+
+@pytest.fixture
 def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registry]:
     """A registry of the test's own; its parameter is the password it asks for."""
     if shutil.which("docker-registry") is None:

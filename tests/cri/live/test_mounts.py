@@ -176,10 +176,10 @@ def test_volumes_of_images_are_handled_as_configured(own_service: Service, with_
         assert "Read-only" in pod.output("touch /data/x", image=with_volumes, security=read_only)
 
 
-def test_sources_that_must_not_be_made(own_service: Service, tmp_path: Path) -> None:
+def test_sources_that_must_not_be_made(one_service: Service, tmp_path: Path) -> None:
     absent = tmp_path / "absent"
-    own_service.restart_with(f'[crio.runtime]\nabsent_mount_sources_to_reject = ["{absent}"]\n')
-    with own_service.pod() as pod:
+    one_service.restart_with(f'[crio.runtime]\nabsent_mount_sources_to_reject = ["{absent}"]\n')
+    with one_service.pod() as pod:
         with pytest.raises(grpc.RpcError) as caught:
             pod.create("true", mounts=[api.Mount(host_path=str(absent), container_path="/m")])
         assert f"cannot mount {absent}: path does not exist" in caught.value.details()

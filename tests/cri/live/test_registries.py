@@ -74,19 +74,19 @@ def test_tokens_open_only_what_their_user_may_see(service: Service, tmp_path: Pa
 
 
 def test_the_auth_file_of_the_node_is_used_when_the_pod_brings_none(
-    own_service: Service, tmp_path: Path, busybox_layer: bytes
+    one_service: Service, tmp_path: Path, busybox_layer: bytes
 ) -> None:
     tokens = TokenServer(tmp_path, {"node": ("rot", "")})
     guarded = Registry(tmp_path / "guarded", auth=tokens.registry_part())
     try:
-        image = layout(tmp_path / "layout", own_service, busybox_layer)
+        image = layout(tmp_path / "layout", one_service, busybox_layer)
         guarded.push(tmp_path / "layout", "app:1", credentials="node:rot")
         entry = {"auths": {guarded.host: {"auth": "bm9kZTpyb3Q="}}}
         (tmp_path / "auth.json").write_text(json.dumps(entry))
-        own_service.restart_with(f'[crio.image]\nglobal_auth_file = "{tmp_path / "auth.json"}"\n')
-        own_service.trust(guarded.host)
-        assert own_service.pull(f"{guarded.host}/app:1") == image
-        own_service.remove_image(image)
+        one_service.restart_with(f'[crio.image]\nglobal_auth_file = "{tmp_path / "auth.json"}"\n')
+        one_service.trust(guarded.host)
+        assert one_service.pull(f"{guarded.host}/app:1") == image
+        one_service.remove_image(image)
     finally:
         guarded.stop()
         tokens.close()
@@ -210,9 +210,9 @@ def test_short_names_are_looked_for_in_each_search_registry_that_the_mode_allows
 
 
 def test_the_policy_decides_what_may_come_in(
-    own_service: Service, layouts: LayoutServer, tmp_path: Path, busybox_layer: bytes
+    one_service: Service, layouts: LayoutServer, tmp_path: Path, busybox_layer: bytes
 ) -> None:
-    service = own_service
+    service = one_service
     image = layout(tmp_path / "layout", service, busybox_layer)
     good, bad = layouts.add("good/app", tmp_path / "layout"), layouts.add("bad/app", tmp_path / "layout")
     accept = [{"type": "insecureAcceptAnything"}]
@@ -256,8 +256,8 @@ def test_a_registry_with_its_own_authority_is_believed_once_that_is_installed(
         shutil.rmtree(trusted, ignore_errors=True)
 
 
-def test_a_silent_registry_is_given_up(own_service: Service, layouts: LayoutServer, tmp_path: Path) -> None:
-    service = own_service
+def test_a_silent_registry_is_given_up(one_service: Service, layouts: LayoutServer, tmp_path: Path) -> None:
+    service = one_service
     layout(tmp_path / "layout", service, oci_layout.files_layer({"big": (str(tmp_path).encode() * 9999, 0o644)}))
     name = layouts.add("silent", tmp_path / "layout")
     layer = _layers(tmp_path / "layout")[0]
@@ -279,9 +279,9 @@ def _layers(directory: Path) -> list[str]:
 
 @pytest.mark.parametrize("victims", ["runtime", "runtime and skopeo"])
 def test_a_pull_that_was_killed_goes_on_where_it_was(
-    own_service: Service, layouts: LayoutServer, tmp_path: Path, victims: str
+    one_service: Service, layouts: LayoutServer, tmp_path: Path, victims: str
 ) -> None:
-    service = own_service
+    service = one_service
     first = oci_layout.files_layer({"first": (tmp_path.name.encode() * 1000, 0o644)})
     second = oci_layout.files_layer({"second": (victims.encode() * 1000, 0o644)})
     image = layout(tmp_path / "layout", service, first, second)
