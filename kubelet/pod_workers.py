@@ -178,13 +178,15 @@ class PodWorkers:
         """A pod was added or changed at its source."""
         uid = pod["metadata"]["uid"]
         worker = self._workers.get(uid)
-        self.parts.statuses.writer.observe(pod)
+        touched = self.parts.statuses.writer.observe(pod)
         if worker is None:
             self._add(pod)
             return
         before = worker.memory.pod
         worker.memory.pod = pod
         if _same_wish(before, pod):
+            if touched:
+                worker.feed(machine.RuntimeChanged())
             return
         worker.arm_deadline()
         worker.feed(_spec_changed(pod))

@@ -13,6 +13,7 @@ from typing import Any
 
 from apimachinery.client.rest import Client
 from apimachinery.errors import APIError, NotFound
+from apimachinery.objects.conditions import is_true
 from component.logging import get_logger
 from component.tasks import Tasks
 from kubelet.guarded import guarded
@@ -45,15 +46,23 @@ class StatusWriter:
         self._tasks = tasks
         self._entries: dict[str, _Entry] = {}
 
-    def observe(self, pod: Obj) -> None:
-        """The API object as last seen; what is there needs no patch."""
+    def observe(self, pod: Obj) -> bool:
+        """The API object as last seen; what is there needs no patch.
+
+        Returns:
+            Whether somebody else has changed the pod's readiness, as the node controller does for nodes in silence.
+        """
         entry = self._entries.get(pod["metadata"]["uid"])
         if entry is None:
             self._entries[pod["metadata"]["uid"]] = _Entry(pod, pod.get("status") or {})
-            return
+            return False
         entry.pod = pod
-        if not entry.flushing:
-            entry.known = pod.get("status") or {}
+        if entry.flushing:
+            return False
+        before, entry.known = entry.known, pod.get("status") or {}
+        return before.get("phase") == entry.known.get("phase") and is_true(before, "Ready") != is_true(
+            entry.known, "Ready"
+        )
 
     def current(self, uid: str) -> Obj | None:
         """The newest status decided, sent or not."""

@@ -98,6 +98,14 @@ async def test_a_pod_runs_and_leaves_nothing(api, live_node):
     assert not cgroups.detect().exists(f"{live_node.cgroup}/kubepods/besteffort/pod{uid}")
 
 
+async def test_readiness_that_somebody_else_has_changed_is_put_right(api):
+    await api.create("pods", pod("marked"))
+    await until(api, "marked", ready)
+    marked = {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}
+    await api.patch("pods", "marked", marked, "default", patch_type="strategic", subresource="status")
+    await until(api, "marked", ready)
+
+
 async def test_init_containers_sidecars_volumes_and_environment(api):
     await api.create(
         "configmaps",
