@@ -20,6 +20,7 @@ from apimachinery.objects.quantity import QuantityError, parse_quantity
 NON_NEGATIVE = "must be greater than or equal to 0"
 PORT_RANGE = "must be between 1 and 65535, inclusive"
 _MOST_PORT = 65535
+_EVERYTHING = 100
 Errors = list[FieldError]
 
 
@@ -116,6 +117,48 @@ def percent_or_number(value: Any, path: FieldPath) -> Errors:
             )
         ]
     return non_negative(value, path)
+
+
+def at_most_everything(value: Any, path: FieldPath) -> Errors:
+    """A percentage that is not above 100, or a number."""
+    if isinstance(value, str) and value[:-1].isdigit() and value.endswith("%") and int(value[:-1]) > _EVERYTHING:
+        return [invalid(path, value, "must not be greater than 100%")]
+    return []
+
+
+def positive(value: Any, path: FieldPath, detail: str = "must be greater than zero") -> Errors:
+    """A number that is above zero, if given."""
+    return [invalid(path, value, detail)] if value is not None and value <= 0 else []
+
+
+def positive_quantity(value: Any, path: FieldPath) -> Errors:
+    """A quantity that is above zero."""
+    errors = quantity(value, path)
+    if errors or parse_quantity(value) > 0:
+        return errors
+    return [invalid(path, str(value), "must be greater than zero")]
+
+
+_SPECIAL_ADDRESSES = (
+    ("is_unspecified", "may not be unspecified (0.0.0.0 or ::)"),
+    ("is_loopback", "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
+    ("is_link_local", "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
+)
+_LOCAL_MULTICAST = tuple(ipaddress.ip_network(one) for one in ("224.0.0.0/24", "ff02::/16"))
+
+
+def endpoint_address(value: Any, path: FieldPath) -> Errors:
+    """An IP address that other hosts can reach."""
+    errors = ip_address(value, path)
+    if errors:
+        return errors
+    address = ipaddress.ip_address(value)
+    for attribute, told in _SPECIAL_ADDRESSES:
+        if getattr(address, attribute):
+            return [invalid(path, value, told)]
+    if any(address in network for network in _LOCAL_MULTICAST):
+        return [invalid(path, value, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")]
+    return []
 
 
 _SELECTOR_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")

@@ -1,8 +1,8 @@
 """The meaning of each kind, by table: its defaults and its validation.
 
 A kind's module may have `apply_defaults(obj)` (in place), `validate(obj)` and `validate_update(new, old)` (lists of
-`FieldError`); what it lacks does nothing. Modules are imported when their kind is first used. Metadata is validated
-here for all kinds.
+`FieldError`), and `validate_create(obj)` for what only a new object must obey; what it lacks does nothing. Modules are
+imported when their kind is first used. Metadata is validated here for all kinds.
 """
 
 from collections.abc import Callable
@@ -64,11 +64,14 @@ KINDS: dict[tuple[str, str], str] = {
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): "rbac.roles",
     ("rbac.authorization.k8s.io/v1", "Role"): "rbac.roles",
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): "rbac.roles",
+    ("resource.k8s.io/v1", "DeviceClass"): "resource.device_class",
     ("resource.k8s.io/v1", "ResourceClaim"): "resource.resource_claim",
     ("resource.k8s.io/v1", "ResourceClaimTemplate"): "resource.resource_claim",
+    ("resource.k8s.io/v1", "ResourceSlice"): "resource.resource_slice",
     ("scheduling.k8s.io/v1", "PriorityClass"): "scheduling.priority_class",
     ("storage.k8s.io/v1", "CSIDriver"): "storage.csi_driver",
     ("storage.k8s.io/v1", "CSINode"): "storage.csi_node",
+    ("storage.k8s.io/v1", "CSIStorageCapacity"): "storage.csi_storage_capacity",
     ("storage.k8s.io/v1", "StorageClass"): "storage.storage_class",
     ("storage.k8s.io/v1", "VolumeAttachment"): "storage.volume_attachment",
     ("storage.k8s.io/v1", "VolumeAttributesClass"): "storage.volume_attributes_class",
@@ -91,9 +94,10 @@ def apply_defaults(api_version: str, kind: str, obj: Obj) -> None:
 def validate_create(api_version: str, kind: str, obj: Obj) -> list[FieldError]:
     """Everything wrong with a new object (defaults are applied, the name is given)."""
     errors = validate_meta(api_version, kind, obj)
-    hook = _hook(api_version, kind, "validate")
-    if hook is not None:
-        errors.extend(hook(obj))
+    for name in ("validate", "validate_create"):
+        hook = _hook(api_version, kind, name)
+        if hook is not None:
+            errors.extend(hook(obj))
     return errors
 
 

@@ -44,7 +44,6 @@ _WITHOUT_VALUE = {
     "FieldValueRequired",
     "FieldValueForbidden",
     "FieldValueTooLong",
-    "FieldValueTooMany",
     "InternalError",
 }
 

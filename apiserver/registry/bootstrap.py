@@ -5,6 +5,8 @@ Level-triggered: what is missing is made, what differs is mended, again and agai
 
 from __future__ import annotations
 
+import ipaddress
+
 from apimachinery.errors import AlreadyExists, APIError, NotFound
 from apimachinery.objects.metadata import Obj
 from apiserver.registry.client import LoopbackClient
@@ -30,7 +32,8 @@ class BootstrapObjects:
     ) -> None:
         self._client = client
         self._clock = clock
-        self._address = address
+        # Endpoints may not be loopback addresses; such a server is for tests and has no pods to serve.
+        self._address = "" if address and ipaddress.ip_address(address).is_loopback else address
         self._port = port
         self._service_ip = service_ip
         self._cidrs = cidrs

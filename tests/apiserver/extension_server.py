@@ -5,11 +5,22 @@ from __future__ import annotations
 import base64
 import json
 import queue
+import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from component.certificates import CertificateAuthority
+
+
+def own_address():
+    """An address of this machine that endpoints may have, which a loopback address is not."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent
+            return probe.getsockname()[0]
+        except OSError:  # no route
+            return socket.gethostbyname(socket.gethostname())
 
 
 class ExtensionServer:
@@ -21,7 +32,8 @@ class ExtensionServer:
 
     def __init__(self, directory, name, answer, client_ca=None):
         authority = CertificateAuthority.create("extension-ca")
-        cert, key = authority.issue(name, dns=(f"{name}.default.svc",), ips=("127.0.0.1",), usage="server")
+        self.address = own_address()
+        cert, key = authority.issue(name, dns=(f"{name}.default.svc",), ips=(self.address,), usage="server")
         (directory / "tls.crt").write_bytes(cert)
         (directory / "tls.key").write_bytes(key)
         self.bundle = base64.b64encode(authority.certificate_pem).decode()
@@ -77,7 +89,7 @@ class ExtensionServer:
 
             do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - names of BaseHTTPRequestHandler
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((self.address, 0), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(directory / "tls.crt", directory / "tls.key")
         if client_ca is not None:
@@ -102,7 +114,7 @@ class ExtensionServer:
             "kind": "EndpointSlice",
             "metadata": {"name": self.name, "labels": labels},
             "addressType": "IPv4",
-            "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}],
+            "endpoints": [{"addresses": [self.address], "conditions": {"ready": True}}],
             "ports": [{"name": "", "port": self.port, "protocol": "TCP"}],
         }
         slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"

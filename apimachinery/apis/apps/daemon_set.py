@@ -2,7 +2,7 @@
 
 from apimachinery.apis.apps.workloads import SPEC, same_spec, selector_unchanged, validate_workload
 from apimachinery.apis.core.pod import apply_template_defaults
-from apimachinery.apis.field_rules import Errors, one_of, percent_or_number
+from apimachinery.apis.field_rules import Errors, at_most_everything, one_of, percent_or_number
 from apimachinery.objects.field_path import invalid, required
 from apimachinery.objects.metadata import Obj
 
@@ -27,7 +27,7 @@ def apply_defaults(obj: Obj) -> None:
 def validate(obj: Obj) -> Errors:
     """What is wrong with a DaemonSet."""
     spec = obj.get("spec") or {}
-    errors = validate_workload(spec)
+    errors = validate_workload(spec, "DaemonSet")
     strategy = spec.get("updateStrategy") or {}
     here = SPEC.child("updateStrategy")
     errors.extend(one_of(strategy.get("type"), here.child("type"), ("OnDelete", "RollingUpdate")))
@@ -38,6 +38,7 @@ def validate(obj: Obj) -> Errors:
             return [*errors, required(where)]
         for field in ("maxUnavailable", "maxSurge"):
             errors.extend(percent_or_number(rolling.get(field), where.child(field)))
+            errors.extend(at_most_everything(rolling.get(field), where.child(field)))
         unavailable, surge = rolling.get("maxUnavailable") in (0, "0%"), rolling.get("maxSurge") in (0, "0%")
         if unavailable and surge:
             told = "cannot be 0 when maxSurge is 0"

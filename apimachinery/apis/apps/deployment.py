@@ -2,7 +2,7 @@
 
 from apimachinery.apis.apps.workloads import SPEC, same_spec, selector_unchanged, validate_workload
 from apimachinery.apis.core.pod import apply_template_defaults
-from apimachinery.apis.field_rules import Errors, non_negative, one_of, percent_or_number
+from apimachinery.apis.field_rules import Errors, at_most_everything, non_negative, one_of, percent_or_number
 from apimachinery.objects.field_path import forbidden, invalid
 from apimachinery.objects.metadata import Obj
 
@@ -39,6 +39,7 @@ def validate(obj: Obj) -> Errors:
         where = here.child("rollingUpdate")
         for field in ("maxUnavailable", "maxSurge"):
             errors.extend(percent_or_number(rolling.get(field), where.child(field)))
+        errors.extend(at_most_everything(rolling.get("maxUnavailable"), where.child("maxUnavailable")))
         if rolling.get("maxUnavailable") in (0, "0%") and rolling.get("maxSurge") in (0, "0%"):
             told = "may not be 0 when `maxSurge` is 0"
             errors.append(invalid(where.child("maxUnavailable"), rolling["maxUnavailable"], told))

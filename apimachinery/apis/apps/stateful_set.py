@@ -1,10 +1,12 @@
 """StatefulSet."""
 
+from typing import Any
+
 from apimachinery.apis.apps.workloads import SPEC, same_spec, validate_workload
 from apimachinery.apis.core import persistent_volume_claim
 from apimachinery.apis.core.pod import apply_template_defaults
-from apimachinery.apis.field_rules import Errors, non_negative, one_of
-from apimachinery.objects.field_path import forbidden, invalid
+from apimachinery.apis.field_rules import Errors, at_most_everything, non_negative, one_of, percent_or_number
+from apimachinery.objects.field_path import FieldPath, forbidden, invalid
 from apimachinery.objects.metadata import Obj
 
 
@@ -53,22 +55,33 @@ _REFUSED = (
 def validate(obj: Obj) -> Errors:
     """What is wrong with a StatefulSet."""
     spec = obj.get("spec") or {}
-    errors = one_of(spec.get("podManagementPolicy"), SPEC.child("podManagementPolicy"), ("OrderedReady", "Parallel"))
+    errors: Errors = []
+    management = spec.get("podManagementPolicy")
+    if management not in ("OrderedReady", "Parallel"):
+        told = "must be 'OrderedReady' or 'Parallel'"
+        errors.append(invalid(SPEC.child("podManagementPolicy"), management, told))
     strategy = spec.get("updateStrategy") or {}
     here = SPEC.child("updateStrategy")
-    errors.extend(one_of(strategy.get("type"), here.child("type"), ("OnDelete", "RollingUpdate")))
+    if strategy.get("type") not in ("OnDelete", "RollingUpdate"):
+        errors.append(invalid(here, strategy, "must be 'RollingUpdate' or 'OnDelete'"))
     rolling = strategy.get("rollingUpdate")
     if strategy.get("type") == "OnDelete" and rolling is not None:
         told = "only allowed for updateStrategy 'RollingUpdate'"
         errors.append(invalid(here.child("rollingUpdate"), rolling, told))
     elif rolling:
         errors.extend(non_negative(rolling.get("partition"), here.child("rollingUpdate", "partition")))
+        errors.extend(_unavailable(rolling.get("maxUnavailable"), here.child("rollingUpdate", "maxUnavailable")))
     retention = spec.get("persistentVolumeClaimRetentionPolicy") or {}
     for field in ("whenDeleted", "whenScaled"):
         where = SPEC.child("persistentVolumeClaimRetentionPolicy", field)
         errors.extend(one_of(retention.get(field), where, ("Delete", "Retain")))
     errors.extend(non_negative((spec.get("ordinals") or {}).get("start"), SPEC.child("ordinals", "start")))
-    return [*errors, *validate_workload(spec)]
+    return [*errors, *validate_workload(spec, "StatefulSet")]
+
+
+def _unavailable(value: Any, path: FieldPath) -> Errors:
+    errors = [*percent_or_number(value, path), *at_most_everything(value, path)]
+    return [*errors, invalid(path, value, "cannot be 0")] if value in (0, "0%") else errors
 
 
 def validate_update(new: Obj, old: Obj) -> Errors:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from apimachinery.apis.core.pod import validate_template
 from apimachinery.apis.field_rules import Errors, label_selector, non_negative, unchanged
-from apimachinery.objects.field_path import FieldPath, invalid, required
+from apimachinery.objects.field_path import FieldPath, forbidden, invalid, required
 from apimachinery.objects.metadata import Obj
 from apimachinery.objects.selectors import SelectorError, from_label_selector
 
@@ -12,16 +12,15 @@ SPEC = FieldPath("spec")
 MISMATCH = "`selector` does not match template `labels`"
 
 
-def validate_selector(spec: Obj, labels_shown: Obj | None = None) -> Errors:
-    """What is wrong with `spec.selector` beside the template's labels."""
-    del labels_shown
+def validate_selector(spec: Obj, kind: str = "deployment") -> Errors:
+    """What is wrong with `spec.selector` beside the template's labels; `kind` is for the words."""
     selector = spec.get("selector")
     here = SPEC.child("selector")
     if selector is None:
         return [required(here)]
     errors = label_selector(selector, here)
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-        errors.append(invalid(here, selector, "empty selector is invalid for deployment"))
+        errors.append(invalid(here, selector, f"empty selector is invalid for {kind}"))
         return errors
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
     try:
@@ -33,14 +32,22 @@ def validate_selector(spec: Obj, labels_shown: Obj | None = None) -> Errors:
     return errors
 
 
-def validate_workload(spec: Obj, *, policies: Sequence[str] = ("Always",)) -> Errors:
+def validate_workload(spec: Obj, kind: str = "ReplicaSet", *, policies: Sequence[str] = ("Always",)) -> Errors:
     """What is wrong with counts, selector and template."""
     errors: Errors = []
     for field in ("replicas", "minReadySeconds", "revisionHistoryLimit"):
         errors.extend(non_negative(spec.get(field), SPEC.child(field)))
-    errors.extend(validate_selector(spec))
+    errors.extend(validate_selector(spec, kind.lower() if kind != "ReplicaSet" else "deployment"))
     errors.extend(validate_template(spec.get("template"), SPEC.child("template"), restart_policies=policies))
-    return errors
+    return [*errors, *without_deadline(spec.get("template"), kind)]
+
+
+def without_deadline(template: Obj | None, kind: str) -> Errors:
+    """Pods that are to run for ever have no deadline."""
+    if ((template or {}).get("spec") or {}).get("activeDeadlineSeconds") is None:
+        return []
+    here = SPEC.child("template", "spec", "activeDeadlineSeconds")
+    return [forbidden(here, f"activeDeadlineSeconds in {kind} is not Supported")]
 
 
 def selector_unchanged(new: Obj, old: Obj) -> Errors:

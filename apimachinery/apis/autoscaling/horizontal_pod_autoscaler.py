@@ -3,6 +3,7 @@
 import copy
 from typing import Any
 
+from apimachinery.apis.autoscaling import scaling_rules
 from apimachinery.apis.field_rules import Errors
 from apimachinery.objects.field_path import FieldPath, invalid, required
 from apimachinery.objects.metadata import Obj
@@ -52,6 +53,12 @@ def validate(obj: Obj) -> Errors:
         errors.append(invalid(_SPEC.child("maxReplicas"), most, "must be greater than or equal to `minReplicas`"))
     target = spec.get("scaleTargetRef") or {}
     errors.extend(required(_SPEC.child("scaleTargetRef", field)) for field in ("kind", "name") if not target.get(field))
+    for position, metric in enumerate(spec.get("metrics") or ()):
+        errors.extend(scaling_rules.validate_metric(metric, _SPEC.child("metrics").index(position)))
+    for field in ("scaleUp", "scaleDown"):
+        rules = (spec.get("behavior") or {}).get(field)
+        if rules is not None:
+            errors.extend(scaling_rules.validate_rules(rules, _SPEC.child("behavior", field)))
     return errors
 
 

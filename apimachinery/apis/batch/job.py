@@ -1,9 +1,19 @@
 """Job."""
 
 from apimachinery.apis.core.pod import apply_template_defaults, validate_template
-from apimachinery.apis.field_rules import Errors, label_selector, non_negative, optional_one_of, unchanged
-from apimachinery.objects.field_path import FieldPath, invalid, required
+from apimachinery.apis.field_rules import (
+    Errors,
+    label_selector,
+    named,
+    non_negative,
+    one_of,
+    optional_one_of,
+    unchanged,
+)
+from apimachinery.objects import names
+from apimachinery.objects.field_path import FieldPath, duplicate, invalid, required, too_long, too_many
 from apimachinery.objects.metadata import Obj
+from apimachinery.objects.selectors import SelectorError, from_label_selector
 
 _RETRIES = 6
 _MOST = 2**31 - 1
@@ -44,6 +54,8 @@ _COUNTS = (
     "backoffLimitPerIndex",
     "maxFailedIndexes",
 )
+_NOT_GENERATED = "`selector` not auto-generated"
+_MOST_INDEXES, _MOST_RULES, _MOST_CODES, _MOST_NAME = 100_000, 20, 255, 63
 _ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
 _DIRECTIVES = frozenset(("nodeSelector", "affinity", "tolerations", "schedulingGates"))
 _FIXED = (
@@ -62,21 +74,84 @@ def validate_spec(spec: Obj, path: FieldPath = _SPEC, *, selector: bool = True) 
     errors: Errors = []
     for field in _COUNTS:
         errors.extend(non_negative(spec.get(field), path.child(field)))
+    errors.extend(_manager(spec.get("managedBy"), path.child("managedBy")))
+    errors.extend(_replacement(spec, path.child("podReplacementPolicy")))
     indexed = spec.get("completionMode") == "Indexed"
     errors.extend(optional_one_of(spec.get("completionMode"), path.child("completionMode"), ("Indexed", "NonIndexed")))
     if indexed and spec.get("completions") is None:
         errors.append(required(path.child("completions"), "when completion mode is Indexed"))
     if not indexed:
-        for field in ("backoffLimitPerIndex", "maxFailedIndexes"):
+        for field in ("backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"):
             if spec.get(field) is not None:
                 errors.append(invalid(path.child(field), spec[field], "requires indexed completion mode"))
+    else:
+        errors.extend(_indexed(spec, path))
     if selector:
         errors.extend(_selector(spec, path))
     errors.extend(validate_template(spec.get("template"), path.child("template"), restart_policies=_POLICIES))
-    for position, rule in enumerate((spec.get("podFailurePolicy") or {}).get("rules") or ()):
-        here = path.child("podFailurePolicy", "rules").index(position)
-        errors.extend(_rule(rule, here))
+    return [*errors, *_failure_policy(spec, path)]
+
+
+def _failure_policy(spec: Obj, path: FieldPath) -> Errors:
+    policy = spec.get("podFailurePolicy")
+    if policy is None:
+        return []
+    errors: Errors = []
+    pod = (spec.get("template") or {}).get("spec") or {}
+    if pod.get("restartPolicy") != "Never":
+        told = 'only "Never" is supported when podFailurePolicy is specified'
+        errors.append(invalid(path.child("template", "spec", "restartPolicy"), pod.get("restartPolicy"), told))
+    rules, here = policy.get("rules") or [], path.child("podFailurePolicy", "rules")
+    if len(rules) > _MOST_RULES:
+        errors.append(too_many(here, len(rules), _MOST_RULES))
+    for position, rule in enumerate(rules):
+        errors.extend(_rule(rule, spec, here.index(position)))
     return errors
+
+
+def _indexed(spec: Obj, path: FieldPath) -> Errors:
+    """What an indexed Job must obey."""
+    errors: Errors = []
+    completions, parallelism = spec.get("completions") or 0, spec.get("parallelism") or 0
+    failed, each = spec.get("maxFailedIndexes"), spec.get("backoffLimitPerIndex")
+    if completions and parallelism > _MOST_INDEXES:
+        told = f"must be less than or equal to {_MOST_INDEXES} when completion mode is Indexed"
+        errors.append(invalid(path.child("parallelism"), parallelism, told))
+    if failed is not None:
+        if failed > completions:
+            told = "must be less than or equal to completions"
+            errors.append(invalid(path.child("maxFailedIndexes"), failed, told))
+        if each is None:
+            told = "must be specified when maxFailedIndexes is specified"
+            errors.append(required(path.child("backoffLimitPerIndex"), told))
+    success = spec.get("successPolicy")
+    if success is not None and not success.get("rules"):
+        told = "at least one rules must be specified when the successPolicy is specified"
+        errors.append(required(path.child("successPolicy", "rules"), told))
+    for position, rule in enumerate((success or {}).get("rules") or ()):
+        here = path.child("successPolicy", "rules").index(position)
+        if rule.get("succeededIndexes") is None and rule.get("succeededCount") is None:
+            told = "at least one of succeededCount or succeededIndexes must be specified"
+            errors.append(required(here, told))
+        errors.extend(non_negative(rule.get("succeededCount"), here.child("succeededCount")))
+    return errors
+
+
+def _manager(name: str | None, path: FieldPath) -> Errors:
+    if name is None:
+        return []
+    domain, slash, rest = name.partition("/")
+    if not slash or not domain or not rest:
+        return [invalid(path, name, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+    if len(name) > _MOST_NAME:
+        return [too_long(path, name, _MOST_NAME)]
+    return [invalid(path, domain, problem) for problem in names.dns1123_subdomain_problems(domain)]
+
+
+def _replacement(spec: Obj, path: FieldPath) -> Errors:
+    policy = spec.get("podReplacementPolicy")
+    allowed = ("Failed",) if spec.get("podFailurePolicy") is not None else ("Failed", "TerminatingOrFailed")
+    return optional_one_of(policy, path, allowed)
 
 
 def _selector(spec: Obj, path: FieldPath) -> Errors:
@@ -91,7 +166,7 @@ def _selector(spec: Obj, path: FieldPath) -> Errors:
     return errors
 
 
-def _rule(rule: Obj, path: FieldPath) -> Errors:
+def _rule(rule: Obj, spec: Obj, path: FieldPath) -> Errors:
     action = rule.get("action")
     errors = optional_one_of(action, path.child("action"), _ACTIONS) if action else [required(path.child("action"))]
     given = [field for field in ("onExitCodes", "onPodConditions") if rule.get(field)]
@@ -102,12 +177,75 @@ def _rule(rule: Obj, path: FieldPath) -> Errors:
             else "specifying one of OnExitCodes and OnPodConditions is required"
         )
         errors.append(invalid(path, rule, told))
+    if action == "FailIndex" and spec.get("backoffLimitPerIndex") is None:
+        errors.append(invalid(path.child("action"), action, "requires the backoffLimitPerIndex to be set"))
+    if rule.get("onExitCodes"):
+        errors.extend(_exit_codes(rule["onExitCodes"], spec, path.child("onExitCodes")))
+    for position, pattern in enumerate(rule.get("onPodConditions") or ()):
+        here = path.child("onPodConditions").index(position)
+        errors.extend(named(pattern.get("type"), here.child("type"), names.qualified_name_problems))
+        errors.extend(one_of(pattern.get("status"), here.child("status"), ("False", "True", "Unknown")))
+    return errors
+
+
+def _exit_codes(codes: Obj, spec: Obj, path: FieldPath) -> Errors:
+    operator, values = codes.get("operator"), codes.get("values") or []
+    errors = one_of(operator, path.child("operator"), ("In", "NotIn"))
+    name = codes.get("containerName")
+    pod = (spec.get("template") or {}).get("spec") or {}
+    known = {one.get("name") for field in ("containers", "initContainers") for one in pod.get(field) or ()}
+    if name is not None and name not in known:
+        told = "must be one of the container or initContainer names in the pod template"
+        errors.append(invalid(path.child("containerName"), name, told))
+    here = path.child("values")
+    if not values:
+        errors.append(invalid(here, values, "at least one value is required"))
+    elif len(values) > _MOST_CODES:
+        errors.append(too_many(here, len(values), _MOST_CODES))
+    for position, value in enumerate(values):
+        if operator == "In" and value == 0:
+            errors.append(invalid(here.index(position), value, "must not be 0 for the In operator"))
+        if value in values[:position]:
+            errors.append(duplicate(here.index(position), value))
+    if values != sorted(values):
+        errors.append(invalid(here, values, "must be ordered"))
     return errors
 
 
 def validate(obj: Obj) -> Errors:
     """What is wrong with a Job."""
     return validate_spec(obj.get("spec") or {})
+
+
+def validate_create(obj: Obj) -> Errors:
+    """What only a new Job must obey: labels and selector are those that were generated for it."""
+    spec, metadata = obj.get("spec") or {}, obj.get("metadata") or {}
+    if spec.get("manualSelector") or spec.get("selector") is None:
+        return []
+    expected = generated_labels(metadata.get("uid") or "", metadata.get("name") or "")
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    errors: Errors = []
+    for label, value in expected.items():
+        here = _SPEC.child("template", "metadata", "labels").key(label)
+        if label not in labels:
+            errors.append(required(here, f"must be '{value}'"))
+        elif labels[label] != value:
+            errors.append(invalid(here, labels[label], f"must be '{value}'"))
+    try:
+        generated = from_label_selector(spec["selector"]).matches(expected)
+    except (SelectorError, KeyError):
+        return errors
+    return errors if generated else [*errors, invalid(_SPEC.child("selector"), spec["selector"], _NOT_GENERATED)]
+
+
+def generated_labels(uid: str, name: str) -> dict[str, str]:
+    """The labels that tie a Job to its pods."""
+    return {
+        "batch.kubernetes.io/controller-uid": uid,
+        "batch.kubernetes.io/job-name": name,
+        "controller-uid": uid,
+        "job-name": name,
+    }
 
 
 def _without_directives(template: Obj | None) -> Obj:

@@ -1,5 +1,6 @@
 """CertificateSigningRequest: validation."""
 
+import base64
 import json
 
 from apimachinery.apis.field_rules import Errors
@@ -44,8 +45,9 @@ def validate(obj: Obj) -> Errors:
     """What is wrong with a signing request."""
     spec = obj.get("spec") or {}
     errors: Errors = []
-    if not spec.get("request"):
-        errors.append(invalid(_SPEC.child("request"), "", "PEM block type must be CERTIFICATE REQUEST"))
+    problem = _request_problem(spec.get("request") or "")
+    if problem:
+        errors.append(invalid(_SPEC.child("request"), spec.get("request") or "", problem))
     if not spec.get("usages"):
         errors.append(required(_SPEC.child("usages")))
     for position, usage in enumerate(spec.get("usages") or ()):
@@ -62,6 +64,23 @@ def validate(obj: Obj) -> Errors:
         told = "may not specify a duration less than 600 seconds (10 minutes)"
         errors.append(invalid(_SPEC.child("expirationSeconds"), seconds, told))
     return errors
+
+
+def _request_problem(text: str) -> str:
+    """Why a request is none; empty if it is one."""
+    try:
+        raw = base64.b64decode(text)
+    except ValueError:
+        raw = b""
+    if b"-----BEGIN CERTIFICATE REQUEST-----" not in raw:
+        return "PEM block type must be CERTIFICATE REQUEST"
+    from cryptography import x509
+
+    try:
+        x509.load_pem_x509_csr(raw)
+    except ValueError as error:
+        return f"asn1: structure error: {error}"
+    return ""
 
 
 def _conditions(status: Obj | None) -> list[Obj]:

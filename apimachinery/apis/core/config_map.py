@@ -1,6 +1,6 @@
 """ConfigMap: validation."""
 
-from apimachinery.apis.core.container import config_key_problems
+from apimachinery.apis.core.environment import config_key_problems
 from apimachinery.apis.field_rules import Errors
 from apimachinery.objects.field_path import FieldPath, forbidden, invalid, too_long
 from apimachinery.objects.metadata import Obj

@@ -1,18 +1,16 @@
-"""Containers: defaults and validation of images, ports, probes, hooks, environment, resources and mounts."""
+"""Containers: defaults, and validation of images, ports, resources and mounts."""
 
-import re
 from typing import Any
 
 from apimachinery.apis.core import security_context
+from apimachinery.apis.core.environment import validate_env, validate_env_from
+from apimachinery.apis.core.probe import validate_handler, validate_probe
 from apimachinery.apis.field_rules import (
     Errors,
     named,
-    non_negative,
-    obeys,
     one_of,
     optional_one_of,
     port_number,
-    port_or_name,
     quantity,
 )
 from apimachinery.objects import names
@@ -117,38 +115,10 @@ def request_from_limits(container: Obj) -> None:
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _TERMINATION_POLICIES = ("FallbackToLogsOnError", "File")
-_HANDLER_KINDS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
-_ENV_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
-_CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
-_HTTP_SCHEMES = ("HTTP", "HTTPS")
 _RESTART_POLICIES = ("Always", "Never", "OnFailure")
-_NOT_OVERCOMMITTED = ("hugepages-",)
+_HUGE = "hugepages-"
+_PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
 _PLAIN_RESOURCES = frozenset(("cpu", "memory", "ephemeral-storage"))
-
-
-def config_key_problems(key: str) -> list[str]:
-    """What is wrong with a key of a ConfigMap or Secret."""
-    if len(key) > 253:
-        return ["must be no more than 253 characters"]
-    if not _CONFIG_KEY.fullmatch(key):
-        return [
-            "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
-            "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
-        ]
-    if key in (".", "..") or key.startswith(".."):
-        return [f"must not be '{key}'" if key in (".", "..") else "must not start with '..'"]
-    return []
-
-
-def env_name_problems(name: str) -> list[str]:
-    """What is wrong with an environment variable's name: any printable ASCII but `=` will do."""
-    if all(" " <= character <= "~" and character != "=" for character in name):
-        return []
-    return [
-        "a valid environment variable name must consist only of printable ASCII characters other than '=' (e.g. "
-        "'my-variable',  or 'MY_VARIABLE',  or 'MY-VARIABLE.name', regex used for validation is "
-        "'[ -<>-~]+')"
-    ]
 
 
 def validate_ports(ports: Any, path: FieldPath) -> Errors:
@@ -174,88 +144,8 @@ def validate_ports(ports: Any, path: FieldPath) -> Errors:
     return errors
 
 
-def validate_env(env: Any, path: FieldPath) -> Errors:
-    """What is wrong with environment variables."""
-    errors: Errors = []
-    for position, variable in enumerate(env or ()):
-        here = path.index(position)
-        errors.extend(named(variable.get("name"), here.child("name"), env_name_problems))
-        source = variable.get("valueFrom")
-        if source is None:
-            continue
-        given = [kind for kind in _ENV_SOURCES if kind in source]
-        where = here.child("valueFrom")
-        if not given:
-            told = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
-            errors.append(invalid(where, "", told))
-        elif len(given) > 1:
-            errors.append(invalid(where, "", "may not have more than one field specified at a time"))
-        elif variable.get("value"):
-            errors.append(invalid(where, "", "may not be specified when `value` is not empty"))
-        for kind in ("configMapKeyRef", "secretKeyRef"):
-            if kind in source:
-                errors.extend(named(source[kind].get("key"), where.child(kind, "key"), config_key_problems))
-                if not source[kind].get("name"):
-                    errors.append(required(where.child(kind, "name")))
-        if "fieldRef" in source and not source["fieldRef"].get("fieldPath"):
-            errors.append(required(where.child("fieldRef", "fieldPath")))
-        if "resourceFieldRef" in source and not source["resourceFieldRef"].get("resource"):
-            errors.append(required(where.child("resourceFieldRef", "resource")))
-    return errors
-
-
-def validate_env_from(sources: Any, path: FieldPath) -> Errors:
-    """What is wrong with `envFrom`."""
-    errors: Errors = []
-    for position, source in enumerate(sources or ()):
-        here = path.index(position)
-        errors.extend(obeys(source.get("prefix"), here.child("prefix"), env_name_problems))
-        given = [kind for kind in ("configMapRef", "secretRef") if kind in source]
-        if not given:
-            errors.append(invalid(here, "", "must specify one of: `configMapRef` or `secretRef`"))
-        elif len(given) > 1:
-            errors.append(invalid(here, "", "may not have more than one field specified at a time"))
-        errors.extend(required(here.child(kind, "name")) for kind in given if not source[kind].get("name"))
-    return errors
-
-
-def validate_handler(handler: Obj, path: FieldPath) -> Errors:
-    """What is wrong with what a probe or hook does."""
-    given = [kind for kind in _HANDLER_KINDS if kind in handler]
-    if not given:
-        return [required(path, "must specify a handler type")]
-    errors = [forbidden(path.child(kind), "may not specify more than 1 handler type") for kind in given[1:]]
-    command = handler.get("exec")
-    if command is not None and not command.get("command"):
-        errors.append(required(path.child("exec", "command")))
-    http = handler.get("httpGet")
-    if http is not None:
-        here = path.child("httpGet")
-        if not http.get("path"):
-            errors.append(required(here.child("path")))
-        errors.extend(port_or_name(http.get("port"), here.child("port")))
-        errors.extend(one_of(http.get("scheme"), here.child("scheme"), _HTTP_SCHEMES))
-    tcp = handler.get("tcpSocket")
-    if tcp is not None:
-        errors.extend(port_or_name(tcp.get("port"), path.child("tcpSocket", "port")))
-    grpc = handler.get("grpc")
-    if grpc is not None:
-        errors.extend(port_number(grpc.get("port"), path.child("grpc", "port")))
-    return errors
-
-
-def validate_probe(probe: Obj, path: FieldPath, *, once: bool) -> Errors:
-    """What is wrong with a probe; `once`: a single success must do."""
-    errors = validate_handler(probe, path)
-    for field in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
-        errors.extend(non_negative(probe.get(field), path.child(field)))
-    if once and probe.get("successThreshold", 1) != 1:
-        errors.append(invalid(path.child("successThreshold"), probe["successThreshold"], "must be 1"))
-    return errors
-
-
-def validate_resources(resources: Obj | None, path: FieldPath) -> Errors:
-    """What is wrong with requests and limits."""
+def validate_resources(resources: Obj | None, path: FieldPath, *, whole: bool = False) -> Errors:
+    """What is wrong with requests and limits; `whole`: of a pod, whose limits may stand alone."""
     if not resources:
         return []
     errors: Errors = []
@@ -265,27 +155,41 @@ def validate_resources(resources: Obj | None, path: FieldPath) -> Errors:
             here = path.child(field).key(name)
             errors.extend(_resource_name(name, here))
             errors.extend(quantity(amount, here))
+            if _is_extended(name) and not errors and parse_quantity(amount) % 1:
+                errors.append(invalid(here, str(amount), "must be an integer"))
     for name, amount in requests.items():
-        limit = limits.get(name)
-        if limit is None:
-            if "/" in name and not name.startswith("kubernetes.io/"):
-                errors.append(required(path.child("limits"), "Limit must be set for non overcommitable resources"))
-            continue
-        try:
-            over = parse_quantity(amount) > parse_quantity(limit)
-        except QuantityError:
-            continue
-        if over:
-            detail = f"must be less than or equal to {name} limit of {limit}"
-            errors.append(invalid(path.child("requests"), str(amount), detail))
+        errors.extend(_within_limit(name, amount, limits.get(name), path))
+    huge = any(name.startswith(_HUGE) for name in (*limits, *requests))
+    if huge and not whole and not {"cpu", "memory"} & {*limits, *requests}:
+        errors.append(forbidden(path, "HugePages require cpu or memory"))
     return errors
+
+
+def _is_extended(name: str) -> bool:
+    return "/" in name and not name.startswith("kubernetes.io/")
+
+
+def _within_limit(name: str, amount: Any, limit: Any, path: FieldPath) -> Errors:
+    fixed = _is_extended(name) or name.startswith(_HUGE)
+    if limit is None:
+        told = "Limit must be set for non overcommitable resources"
+        return [required(path.child("limits"), told)] if fixed else []
+    try:
+        asked, most = parse_quantity(amount), parse_quantity(limit)
+    except QuantityError:
+        return []
+    if fixed and asked != most:
+        return [invalid(path.child("requests"), str(amount), f"must be equal to {name} limit of {limit}")]
+    if asked > most:
+        return [invalid(path.child("requests"), str(amount), f"must be less than or equal to {name} limit of {limit}")]
+    return []
 
 
 def _resource_name(name: str, path: FieldPath) -> Errors:
     problems = names.qualified_name_problems(name)
     if problems:
         return [invalid(path, name, problem) for problem in problems]
-    if "/" not in name and name not in _PLAIN_RESOURCES and not name.startswith(_NOT_OVERCOMMITTED):
+    if "/" not in name and name not in _PLAIN_RESOURCES and not name.startswith(_HUGE):
         return [invalid(path, name, "must be a standard resource for containers")]
     return []
 
@@ -306,6 +210,8 @@ def validate_mounts(container: Obj, volumes: frozenset[str], path: FieldPath) ->
         elif where in seen:
             errors.append(invalid(here.child("mountPath"), where, "must be unique"))
         seen.add(where or "")
+        if "mountPropagation" in mount or "recursiveReadOnly" in mount:
+            errors.extend(_propagation(mount, container, here))
         sub, expression = mount.get("subPath"), mount.get("subPathExpr")
         for field, value in (("subPath", sub), ("subPathExpr", expression)):
             if value and value.startswith("/"):
@@ -315,17 +221,51 @@ def validate_mounts(container: Obj, volumes: frozenset[str], path: FieldPath) ->
         if sub and expression:
             told = "subPathExpr and subPath are mutually exclusive"
             errors.append(invalid(here.child("subPathExpr"), expression, told))
-    for position, device in enumerate(container.get("volumeDevices") or ()):
-        here = path.child("volumeDevices").index(position)
-        if device.get("name") not in volumes:
-            errors.append(not_found(here.child("name"), device.get("name")))
-        if not device.get("devicePath"):
-            errors.append(required(here.child("devicePath")))
+    errors.extend(_devices(container, volumes, seen, path))
     return errors
 
 
-def validate(container: Obj, volumes: frozenset[str], path: FieldPath, *, init: bool = False) -> Errors:
-    """What is wrong with a container, given the names of the pod's volumes."""
+def _devices(container: Obj, volumes: frozenset[str], mounted: set[str], path: FieldPath) -> Errors:
+    errors: Errors = []
+    seen: set[str] = set()
+    for position, device in enumerate(container.get("volumeDevices") or ()):
+        here = path.child("volumeDevices").index(position)
+        name, where = device.get("name"), device.get("devicePath")
+        if not name:
+            errors.append(required(here.child("name")))
+        elif name not in volumes:
+            errors.append(not_found(here.child("name"), name))
+        if not where:
+            errors.append(required(here.child("devicePath")))
+        elif where in seen:
+            errors.append(invalid(here.child("devicePath"), where, "must be unique"))
+        elif where in mounted:
+            errors.append(invalid(here.child("devicePath"), where, "must not already exist as a path in volumeMounts"))
+        elif ".." in where.split("/"):
+            errors.append(invalid(here.child("devicePath"), where, "can not contain backsteps ('..')"))
+        seen.add(where or "")
+    return errors
+
+
+def _propagation(mount: Obj, container: Obj, here: FieldPath) -> Errors:
+    wanted = mount.get("mountPropagation")
+    errors = optional_one_of(wanted, here.child("mountPropagation"), _PROPAGATIONS)
+    if wanted == "Bidirectional" and not (container.get("securityContext") or {}).get("privileged"):
+        told = "Bidirectional mount propagation is available only to privileged containers"
+        errors.append(forbidden(here.child("mountPropagation"), told))
+    recursive = mount.get("recursiveReadOnly")
+    if recursive is not None:
+        where = here.child("recursiveReadOnly")
+        errors.extend(optional_one_of(recursive, where, ("Disabled", "Enabled", "IfPossible")))
+        if recursive != "Disabled" and not mount.get("readOnly"):
+            errors.append(forbidden(where, "may only be specified when readOnly is true"))
+        elif recursive != "Disabled" and wanted not in (None, "None"):
+            errors.append(forbidden(where, "may only be specified when mountPropagation is None or not specified"))
+    return errors
+
+
+def validate(container: Obj, spec: Obj, volumes: frozenset[str], path: FieldPath, *, init: bool = False) -> Errors:
+    """What is wrong with a container of a pod, given the names of the pod's volumes."""
     errors = named(container.get("name"), path.child("name"), names.dns1123_label_problems)
     image = container.get("image")
     if not image:
@@ -346,13 +286,50 @@ def validate(container: Obj, volumes: frozenset[str], path: FieldPath, *, init: 
         errors.extend(validate_mounts(container, volumes, path))
     if container.get("resources"):
         errors.extend(validate_resources(container["resources"], path.child("resources")))
-    errors.extend(_lifecycle(container, path, init=init))
+        if container["resources"].get("claims"):
+            errors.extend(_claims(container["resources"]["claims"], spec, path.child("resources", "claims")))
+    if container.get("resizePolicy"):
+        errors.extend(_resize_policy(container["resizePolicy"], spec, path.child("resizePolicy")))
+    errors.extend(_lifecycle(container, spec, path, init=init))
     if container.get("securityContext"):
         errors.extend(security_context.validate_container(container["securityContext"], path.child("securityContext")))
     return errors
 
 
-def _lifecycle(container: Obj, path: FieldPath, *, init: bool) -> Errors:
+def _claims(claims: list[Obj], spec: Obj, path: FieldPath) -> Errors:
+    errors: Errors = []
+    known = {one.get("name") for one in spec.get("resourceClaims") or ()}
+    seen: set[tuple[Any, Any]] = set()
+    for position, claim in enumerate(claims):
+        here, name, request = path.index(position), claim.get("name"), claim.get("request")
+        if not name:
+            errors.append(required(here.child("name")))
+            continue
+        if (name, request) in seen or (name, None) in seen:
+            errors.append(duplicate(here, name))
+        elif name not in known:
+            errors.append(not_found(here.child("name"), name))
+        seen.add((name, request))
+    return errors
+
+
+def _resize_policy(policies: list[Obj], spec: Obj, path: FieldPath) -> Errors:
+    errors: Errors = []
+    seen: set[str] = set()
+    for position, policy in enumerate(policies):
+        here, name, restart = path.index(position), policy.get("resourceName") or "", policy.get("restartPolicy")
+        if name in seen:
+            errors.append(duplicate(here, name))
+        seen.add(name)
+        errors.extend(one_of(name, here.child("resourceName"), ("cpu", "memory")))
+        errors.extend(one_of(restart, here.child("restartPolicy"), ("NotRequired", "RestartContainer")))
+        if spec.get("restartPolicy") == "Never" and restart != "NotRequired":
+            told = "must be 'NotRequired' when `restartPolicy` is 'Never'"
+            errors.append(invalid(here.child("restartPolicy"), restart, told))
+    return errors
+
+
+def _lifecycle(container: Obj, spec: Obj, path: FieldPath, *, init: bool) -> Errors:
     errors: Errors = []
     sidecar = container.get("restartPolicy") == "Always"
     policy = container.get("restartPolicy")
@@ -374,5 +351,6 @@ def _lifecycle(container: Obj, path: FieldPath, *, init: bool) -> Errors:
         else:
             for field in _HANDLERS:
                 if field in lifecycle:
-                    errors.extend(validate_handler(lifecycle[field], path.child("lifecycle", field)))
+                    grace = spec.get("terminationGracePeriodSeconds")
+                    errors.extend(validate_handler(lifecycle[field], path.child("lifecycle", field), grace=grace))
     return errors

@@ -1,6 +1,6 @@
 """Endpoints."""
 
-from apimachinery.apis.field_rules import Errors, ip_address, one_of, port_number
+from apimachinery.apis.field_rules import Errors, endpoint_address, one_of, port_number
 from apimachinery.objects.field_path import FieldPath, required
 from apimachinery.objects.metadata import Obj
 
@@ -22,7 +22,7 @@ def validate(obj: Obj) -> Errors:
             errors.append(required(here, "must specify `addresses` or `notReadyAddresses`"))
         for field in ("addresses", "notReadyAddresses"):
             for index, address in enumerate(subset.get(field) or ()):
-                errors.extend(ip_address(address.get("ip"), here.child(field).index(index).child("ip")))
+                errors.extend(endpoint_address(address.get("ip"), here.child(field).index(index).child("ip")))
         ports = subset.get("ports") or ()
         for index, port in enumerate(ports):
             where = here.child("ports").index(index)

@@ -1,7 +1,7 @@
 """LimitRange."""
 
 from apimachinery.apis.field_rules import Errors, quantity
-from apimachinery.objects.field_path import FieldPath, duplicate, invalid, required
+from apimachinery.objects.field_path import FieldPath, duplicate, forbidden, invalid, required
 from apimachinery.objects.metadata import Obj
 from apimachinery.objects.quantity import QuantityError, parse_quantity
 
@@ -52,6 +52,25 @@ def validate(obj: Obj) -> Errors:
             for name, amount in (item.get(field) or {}).items():
                 errors.extend(quantity(amount, here.child(field).key(name)))
         errors.extend(_ordered(item, here))
+        errors.extend(_by_kind(item, here))
+    return errors
+
+
+def _by_kind(item: Obj, here: FieldPath) -> Errors:
+    errors: Errors = []
+    kind = item.get("type")
+    if kind == "Pod":
+        told = "may not be specified when `type` is 'Pod'"
+        errors.extend(forbidden(here.child(field), told) for field in ("default", "defaultRequest") if item.get(field))
+    if kind == "PersistentVolumeClaim" and not any("storage" in (item.get(field) or {}) for field in ("min", "max")):
+        told = "either minimum or maximum storage value is required, but neither was provided"
+        errors.append(required(here.child("limits"), told))
+    for name, ratio in (item.get("maxLimitRequestRatio") or {}).items():
+        where = here.child("maxLimitRequestRatio").key(name)
+        wrong = quantity(ratio, where)
+        if not wrong and parse_quantity(ratio) < 1:
+            wrong = [invalid(where, str(ratio), f"ratio {ratio} is less than 1")]
+        errors.extend(wrong)
     return errors
 
 

@@ -1,8 +1,10 @@
 """PersistentVolume."""
 
-from apimachinery.apis.core import volume
-from apimachinery.apis.field_rules import Errors, one_of, optional_one_of, quantity
-from apimachinery.objects.field_path import FieldPath, forbidden, not_supported, required
+from apimachinery.apis.core import pod_scheduling, volume
+from apimachinery.apis.field_rules import Errors, obeys, one_of, optional_one_of, positive_quantity
+from apimachinery.apis.object_meta import IMMUTABLE
+from apimachinery.objects import names
+from apimachinery.objects.field_path import FieldPath, forbidden, invalid, not_supported, required
 from apimachinery.objects.metadata import Obj
 
 
@@ -60,7 +62,7 @@ def validate(obj: Obj) -> Errors:
     elif set(capacity) != {"storage"}:
         errors.append(not_supported(_SPEC.child("capacity"), capacity, ("storage",)))
     else:
-        errors.extend(quantity(capacity["storage"], _SPEC.child("capacity").key("storage")))
+        errors.extend(positive_quantity(capacity["storage"], _SPEC.child("capacity").key("storage")))
     errors.extend(
         one_of(
             spec.get("persistentVolumeReclaimPolicy"),
@@ -73,8 +75,24 @@ def validate(obj: Obj) -> Errors:
     if not given:
         errors.append(required(_SPEC, "must specify a volume type"))
     errors.extend(forbidden(_SPEC.child(kind), "may not specify more than 1 volume type") for kind in given[1:])
-    if "hostPath" in spec:
-        errors.extend(volume.validate_sources({"hostPath": spec["hostPath"]}, _SPEC))
+    for kind in given:
+        errors.extend(volume.validate_source(kind, spec[kind], _SPEC.child(kind)))
+    if "csi" in spec and not spec["csi"].get("volumeHandle"):
+        errors.append(required(_SPEC.child("csi", "volumeHandle")))
+    if (spec.get("hostPath") or {}).get("path") == "/" and spec.get("persistentVolumeReclaimPolicy") == "Recycle":
+        told = "may not be 'recycle' for a hostPath mount of '/'"
+        errors.append(forbidden(_SPEC.child("persistentVolumeReclaimPolicy"), told))
+    errors.extend(
+        obeys(spec.get("storageClassName"), _SPEC.child("storageClassName"), names.dns1123_subdomain_problems)
+    )
+    needed = (spec.get("nodeAffinity") or {}).get("required")
+    if spec.get("nodeAffinity") and needed is None:
+        errors.append(required(_SPEC.child("nodeAffinity", "required"), "must specify required node constraints"))
+    elif needed is not None:
+        terms, here = needed.get("nodeSelectorTerms"), _SPEC.child("nodeAffinity", "required", "nodeSelectorTerms")
+        if not terms:
+            errors.append(required(here, "must have at least one node selector term"))
+        errors.extend(pod_scheduling.validate_node_terms(terms, here))
     if "local" in spec:
         if not spec["local"].get("path"):
             errors.append(required(_SPEC.child("local", "path")))
@@ -93,5 +111,7 @@ def validate_update(new: Obj, old: Obj) -> Errors:
         told = "spec.persistentvolumesource is immutable after creation"
         errors.append(forbidden(_SPEC.child("persistentvolumesource"), told))
     if after.get("volumeMode") != before.get("volumeMode"):
-        errors.append(forbidden(_SPEC.child("volumeMode"), "field is immutable"))
+        errors.append(invalid(FieldPath("volumeMode"), after.get("volumeMode"), IMMUTABLE))
+    if before.get("nodeAffinity") and after.get("nodeAffinity") != before["nodeAffinity"]:
+        errors.append(invalid(FieldPath("nodeAffinity"), after.get("nodeAffinity"), IMMUTABLE))
     return errors

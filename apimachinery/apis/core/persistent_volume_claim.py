@@ -1,9 +1,9 @@
 """PersistentVolumeClaim."""
 
 from apimachinery.apis.core.persistent_volume import access_modes
-from apimachinery.apis.field_rules import Errors, label_selector, obeys, optional_one_of, quantity
+from apimachinery.apis.field_rules import Errors, label_selector, obeys, optional_one_of, positive_quantity
 from apimachinery.objects import names
-from apimachinery.objects.field_path import FieldPath, forbidden, required
+from apimachinery.objects.field_path import FieldPath, forbidden, invalid, required
 from apimachinery.objects.metadata import Obj
 from apimachinery.objects.quantity import QuantityError, parse_quantity
 
@@ -39,9 +39,22 @@ def validate_spec(spec: Obj, path: FieldPath = _SPEC) -> Errors:
     if size is None:
         errors.append(required(here))
     else:
-        errors.extend(quantity(size, here))
+        errors.extend(positive_quantity(size, here))
     errors.extend(obeys(spec.get("storageClassName"), path.child("storageClassName"), names.dns1123_subdomain_problems))
     errors.extend(optional_one_of(spec.get("volumeMode"), path.child("volumeMode"), ("Block", "Filesystem")))
+    attributes = spec.get("volumeAttributesClassName")
+    errors.extend(obeys(attributes, path.child("volumeAttributesClassName"), names.dns1123_subdomain_problems))
+    for field in ("dataSource", "dataSourceRef"):
+        if spec.get(field) is not None:
+            errors.extend(_source(spec[field], path.child(field)))
+    return errors
+
+
+def _source(source: Obj, path: FieldPath) -> Errors:
+    errors: Errors = [required(path.child(field)) for field in ("name", "kind") if not source.get(field)]
+    if not source.get("apiGroup") and source.get("kind") != "PersistentVolumeClaim":
+        told = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
+        errors.append(invalid(path, source.get("kind") or "", told))
     return errors
 
 

@@ -1,21 +1,12 @@
 """Pods and pod templates: defaults of the specification, and what is wrong with one."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from apimachinery.apis.core import container, security_context, volume
-from apimachinery.apis.field_rules import (
-    Errors,
-    ip_address,
-    label_selector,
-    non_negative,
-    obeys,
-    one_of,
-    optional_one_of,
-)
+from apimachinery.apis.core import container, pod_resources, pod_scheduling, security_context, volume
+from apimachinery.apis.field_rules import Errors, ip_address, non_negative, obeys, one_of, optional_one_of
 from apimachinery.apis.object_meta import validate_annotations, validate_labels
 from apimachinery.objects import names
-from apimachinery.objects.field_path import FieldPath, duplicate, forbidden, invalid, not_found, not_supported, required
+from apimachinery.objects.field_path import FieldPath, duplicate, forbidden, invalid, not_found, required
 from apimachinery.objects.metadata import Obj
 from apimachinery.objects.pods import qos_class
 
@@ -77,8 +68,7 @@ def apply_defaults(pod: Obj) -> None:
 _SPEC = FieldPath("spec")
 _RESTART_POLICIES = ("Always", "Never", "OnFailure")
 _DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
-_EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
-_NODE_OPERATORS = ("DoesNotExist", "Exists", "Gt", "In", "Lt", "NotIn")
+_MOST_SERVERS, _MOST_SEARCHES, _MOST_SEARCH_CHARACTERS = 3, 32, 2048
 _MOST_DEADLINE = 2**31 - 1
 _RESIZABLE = ("cpu", "memory")
 
@@ -100,14 +90,24 @@ def validate_spec(spec: Obj, path: FieldPath = _SPEC, *, restart_policies: Seque
     if spec.get("securityContext"):
         errors.extend(security_context.validate_pod(spec["securityContext"], spec, path.child("securityContext")))
     errors.extend(_names(spec, path))
-    if spec.get("tolerations"):
-        errors.extend(validate_tolerations(spec["tolerations"], path.child("tolerations")))
-    if spec.get("affinity"):
-        errors.extend(_affinity(spec["affinity"], path.child("affinity")))
-    if spec.get("topologySpreadConstraints"):
-        errors.extend(_spread(spec["topologySpreadConstraints"], path.child("topologySpreadConstraints")))
+    errors.extend(pod_scheduling.validate(spec, path))
     if spec.get("dnsConfig") or spec.get("dnsPolicy") == "None":
         errors.extend(_dns(spec, path))
+    errors.extend(_resources(spec, path))
+    return errors
+
+
+def _resources(spec: Obj, path: FieldPath) -> Errors:
+    """What is wrong with what the pod as a whole asks for."""
+    errors: Errors = []
+    if spec.get("overhead"):
+        errors.extend(container.validate_resources({"limits": spec["overhead"]}, path.child("overhead"), whole=True))
+    if spec.get("resources"):
+        errors.extend(pod_resources.validate(spec, path.child("resources")))
+    if spec.get("resourceClaims"):
+        errors.extend(pod_resources.validate_claims(spec["resourceClaims"], path.child("resourceClaims")))
+    system = (spec.get("os") or {}).get("name") if "os" in spec else "linux"
+    errors.extend(one_of(system, path.child("os", "name"), ("linux", "windows")))
     return errors
 
 
@@ -122,7 +122,7 @@ def _containers(spec: Obj, volumes: frozenset[str], path: FieldPath) -> Errors:
             here = path.child(field).index(position)
             if field == "ephemeralContainers":
                 errors.extend(_ephemeral(one, here))
-            errors.extend(container.validate(one, volumes, here, init=field == "initContainers"))
+            errors.extend(container.validate(one, spec, volumes, here, init=field == "initContainers"))
             name = one.get("name")
             if name and name in seen:
                 errors.append(duplicate(here.child("name"), name))
@@ -160,6 +160,8 @@ def _names(spec: Obj, path: FieldPath) -> Errors:
     errors.extend(obeys(spec.get("nodeName"), path.child("nodeName"), names.dns1123_subdomain_problems))
     errors.extend(obeys(spec.get("hostname"), path.child("hostname"), names.dns1123_label_problems))
     errors.extend(obeys(spec.get("subdomain"), path.child("subdomain"), names.dns1123_label_problems))
+    policy = spec.get("preemptionPolicy")
+    errors.extend(optional_one_of(policy, path.child("preemptionPolicy"), ("Never", "PreemptLowerPriority")))
     for field in ("priorityClassName", "runtimeClassName"):
         errors.extend(obeys(spec.get(field), path.child(field), names.dns1123_subdomain_problems))
     for position, one in enumerate(spec.get("imagePullSecrets") or ()):
@@ -176,128 +178,36 @@ def _names(spec: Obj, path: FieldPath) -> Errors:
     return errors
 
 
-def validate_tolerations(tolerations: list[Obj], path: FieldPath) -> Errors:
-    """What is wrong with tolerations."""
-    errors: Errors = []
-    for position, one in enumerate(tolerations):
-        here = path.index(position)
-        key, operator, value = one.get("key"), one.get("operator"), one.get("value")
-        errors.extend(obeys(key, here.child("key"), names.qualified_name_problems))
-        if not key and operator != "Exists":
-            told = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
-            errors.append(invalid(here.child("operator"), operator or "", told))
-        if one.get("tolerationSeconds") is not None and one.get("effect") != "NoExecute":
-            told = "effect must be 'NoExecute' when `tolerationSeconds` is set"
-            errors.append(invalid(here.child("effect"), one.get("effect") or "", told))
-        if operator in (None, "", "Equal"):
-            errors.extend(obeys(value, here.child("operator"), names.label_value_problems))
-        elif operator == "Exists":
-            if value:
-                errors.append(invalid(here.child("operator"), one, "value must be empty when `operator` is 'Exists'"))
-        else:
-            errors.append(not_supported(here.child("operator"), operator, ("Equal", "Exists")))
-        if one.get("effect"):
-            errors.extend(optional_one_of(one["effect"], here.child("effect"), _EFFECTS))
-    return errors
-
-
-def _node_terms(terms: Any, path: FieldPath) -> Errors:
-    errors: Errors = []
-    for position, term in enumerate(terms or ()):
-        for field in ("matchExpressions", "matchFields"):
-            for index, row in enumerate(term.get(field) or ()):
-                here = path.index(position).child(field).index(index)
-                operator, values = row.get("operator"), row.get("values") or ()
-                if operator in ("In", "NotIn") and not values:
-                    told = "must be specified when `operator` is 'In' or 'NotIn'"
-                    errors.append(required(here.child("values"), told))
-                elif operator in ("Exists", "DoesNotExist") and values:
-                    told = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-                    errors.append(forbidden(here.child("values"), told))
-                elif operator in ("Gt", "Lt") and len(values) != 1:
-                    told = "must be specified single value when `operator` is 'Lt' or 'Gt'"
-                    errors.append(required(here.child("values"), told))
-                elif operator not in _NODE_OPERATORS:
-                    errors.append(invalid(here.child("operator"), operator or "", "not a valid selector operator"))
-                errors.extend(
-                    invalid(here.child("key"), row.get("key") or "", problem)
-                    for problem in names.qualified_name_problems(row.get("key") or "")
-                )
-    return errors
-
-
-def _affinity(affinity: Obj, path: FieldPath) -> Errors:
-    errors: Errors = []
-    node = affinity.get("nodeAffinity")
-    if node:
-        here = path.child("nodeAffinity")
-        needed = node.get("requiredDuringSchedulingIgnoredDuringExecution")
-        if needed is not None:
-            where = here.child("requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
-            if not needed.get("nodeSelectorTerms"):
-                errors.append(required(where, "must have at least one node selector term"))
-            errors.extend(_node_terms(needed.get("nodeSelectorTerms"), where))
-        for position, one in enumerate(node.get("preferredDuringSchedulingIgnoredDuringExecution") or ()):
-            where = here.child("preferredDuringSchedulingIgnoredDuringExecution").index(position)
-            errors.extend(_weight(one, where))
-    for kind in ("podAffinity", "podAntiAffinity"):
-        pods = affinity.get(kind)
-        if pods:
-            errors.extend(_pod_affinity(pods, path.child(kind)))
-    return errors
-
-
-def _weight(one: Obj, path: FieldPath) -> Errors:
-    weight = one.get("weight") or 0
-    return [] if 1 <= weight <= 100 else [invalid(path.child("weight"), weight, "must be in the range 1-100")]
-
-
-def _pod_affinity(pods: Obj, path: FieldPath) -> Errors:
-    errors: Errors = []
-    for position, term in enumerate(pods.get("requiredDuringSchedulingIgnoredDuringExecution") or ()):
-        where = path.child("requiredDuringSchedulingIgnoredDuringExecution").index(position)
-        errors.extend(_pod_term(term, where))
-    for position, one in enumerate(pods.get("preferredDuringSchedulingIgnoredDuringExecution") or ()):
-        where = path.child("preferredDuringSchedulingIgnoredDuringExecution").index(position)
-        errors.extend(_weight(one, where))
-        errors.extend(_pod_term(one.get("podAffinityTerm") or {}, where.child("podAffinityTerm")))
-    return errors
-
-
-def _pod_term(term: Obj, path: FieldPath) -> Errors:
-    errors = label_selector(term.get("labelSelector"), path.child("labelSelector"))
-    if not term.get("topologyKey"):
-        errors.append(required(path.child("topologyKey"), "can not be empty"))
-    return errors
-
-
-def _spread(constraints: list[Obj], path: FieldPath) -> Errors:
-    errors: Errors = []
-    for position, one in enumerate(constraints):
-        here = path.index(position)
-        if (one.get("maxSkew") or 0) <= 0:
-            errors.append(invalid(here.child("maxSkew"), one.get("maxSkew") or 0, "must be greater than zero"))
-        if not one.get("topologyKey"):
-            errors.append(required(here.child("topologyKey"), "can not be empty"))
-        errors.extend(
-            one_of(one.get("whenUnsatisfiable"), here.child("whenUnsatisfiable"), ("DoNotSchedule", "ScheduleAnyway"))
-        )
-        errors.extend(label_selector(one.get("labelSelector"), here.child("labelSelector")))
-    return errors
-
-
 def _dns(spec: Obj, path: FieldPath) -> Errors:
     config = spec.get("dnsConfig") or {}
     servers = config.get("nameservers") or []
-    here = path.child("dnsConfig", "nameservers")
+    here = path.child("dnsConfig")
     errors: Errors = []
     if spec.get("dnsPolicy") == "None" and not servers:
         told = "must provide at least one DNS nameserver when `dnsPolicy` is None"
-        errors.append(required(path.child("dnsConfig") if not config else here, told))
-    if len(servers) > 3:
-        errors.append(invalid(here, servers, "must not have more than 3 nameservers"))
+        errors.append(required(here.child("nameservers") if config else here, told))
+    if len(servers) > _MOST_SERVERS:
+        told = f"must not have more than {_MOST_SERVERS} nameservers"
+        errors.append(invalid(here.child("nameservers"), servers, told))
     for position, server in enumerate(servers):
-        errors.extend(ip_address(server, here.index(position)))
+        errors.extend(ip_address(server, here.child("nameservers").index(position)))
+    searches = config.get("searches") or []
+    if len(searches) > _MOST_SEARCHES:
+        told = f"must not have more than {_MOST_SEARCHES} search paths"
+        errors.append(invalid(here.child("searches"), searches, told))
+    if len(" ".join(searches)) > _MOST_SEARCH_CHARACTERS:
+        told = f"must not have more than {_MOST_SEARCH_CHARACTERS} characters (including spaces) in the search list"
+        errors.append(invalid(here.child("searches"), searches, told))
+    for position, search in enumerate(searches):
+        errors.extend(
+            invalid(here.child("searches").index(position), search, problem)
+            for problem in ([] if search == "." else names.dns1123_subdomain_problems(search.removesuffix(".")))
+        )
+    errors.extend(
+        required(here.child("options").index(position), "must not be empty")
+        for position, option in enumerate(config.get("options") or ())
+        if not option.get("name")
+    )
     return errors
 
 
@@ -363,6 +273,7 @@ def validate_update(new: Obj, old: Obj) -> Errors:
         **{field: before.get(field) for field in ("activeDeadlineSeconds", "tolerations", "schedulingGates")},
     }
     if old_gates:
+        errors.extend(pod_scheduling.validate_gated(after, before))
         allowed.update({field: before.get(field) for field in _GATED})
     for field in ("containers", "initContainers"):
         if after.get(field):
@@ -398,7 +309,7 @@ def validate_ephemeral_update(new: Obj, old: Obj) -> Errors:
     for position, one in enumerate(spec.get("ephemeralContainers") or ()):
         where = here.index(position)
         errors.extend(_ephemeral(one, where))
-        errors.extend(container.validate(one, volumes, where))
+        errors.extend(container.validate(one, spec, volumes, where))
         if one.get("name") in taken:
             errors.append(duplicate(where.child("name"), one.get("name")))
         taken.add(one.get("name"))

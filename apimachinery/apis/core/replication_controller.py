@@ -1,5 +1,6 @@
 """ReplicationController."""
 
+from apimachinery.apis.apps.workloads import without_deadline
 from apimachinery.apis.core.pod import apply_template_defaults, validate_template
 from apimachinery.apis.field_rules import Errors, non_negative
 from apimachinery.objects.field_path import FieldPath, invalid, required
@@ -40,7 +41,7 @@ def validate(obj: Obj) -> Errors:
             told = "`selector` does not match template `labels`"
             errors.append(invalid(_SPEC.child("template", "metadata", "labels"), labels, told))
     errors.extend(validate_template(template, _SPEC.child("template"), restart_policies=("Always",)))
-    return errors
+    return [*errors, *without_deadline(template, "ReplicationController")]
 
 
 def validate_update(new: Obj, old: Obj) -> Errors:

@@ -4,7 +4,7 @@ import base64
 import json
 
 from apimachinery.apis.core.config_map import MOST_BYTES, frozen
-from apimachinery.apis.core.container import config_key_problems
+from apimachinery.apis.core.environment import config_key_problems
 from apimachinery.apis.field_rules import Errors, unchanged
 from apimachinery.objects.field_path import FieldPath, invalid, required, too_long
 from apimachinery.objects.metadata import Obj

@@ -1,7 +1,17 @@
 """Service."""
 
-from apimachinery.apis.field_rules import Errors, ip_address, one_of, optional_one_of, port_number, port_or_name
-from apimachinery.apis.object_meta import validate_labels
+from apimachinery.apis.field_rules import (
+    Errors,
+    cidr,
+    endpoint_address,
+    ip_address,
+    obeys,
+    one_of,
+    optional_one_of,
+    port_number,
+    port_or_name,
+)
+from apimachinery.apis.object_meta import IMMUTABLE, validate_labels
 from apimachinery.objects import names
 from apimachinery.objects.field_path import FieldPath, duplicate, forbidden, invalid, required
 from apimachinery.objects.metadata import Obj
@@ -45,6 +55,8 @@ def apply_defaults(obj: Obj) -> None:
 _SPEC = FieldPath("spec")
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
+_DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
+_MOST_ADDRESSES = 2
 _MOST_AFFINITY_SECONDS = 86400
 
 
@@ -64,6 +76,8 @@ def validate(obj: Obj) -> Errors:
     errors.extend(_affinity(spec))
     errors.extend(one_of(kind, _SPEC.child("type"), _TYPES))
     errors.extend(_addresses(spec))
+    errors.extend(_balancer(spec))
+    errors.extend(optional_one_of(spec.get("trafficDistribution"), _SPEC.child("trafficDistribution"), _DISTRIBUTIONS))
     for field in ("externalTrafficPolicy", "internalTrafficPolicy"):
         errors.extend(optional_one_of(spec.get(field), _SPEC.child(field), ("Cluster", "Local")))
     errors.extend(optional_one_of(spec.get("ipFamilyPolicy"), _SPEC.child("ipFamilyPolicy"), _FAMILY_POLICIES))
@@ -85,7 +99,41 @@ def _addresses(spec: Obj) -> Errors:
     if addresses and spec.get("clusterIP") and spec["clusterIP"] != addresses[0]:
         errors.append(invalid(here, addresses, "first value must match `clusterIP`"))
     for position, address in enumerate(spec.get("externalIPs") or ()):
-        errors.extend(ip_address(address, _SPEC.child("externalIPs").index(position)))
+        errors.extend(endpoint_address(address, _SPEC.child("externalIPs").index(position)))
+    return [*errors, *_families(spec, addresses, here)]
+
+
+def _balancer(spec: Obj) -> Errors:
+    """What only a load balancer may have."""
+    errors: Errors = []
+    balanced = spec.get("type") == "LoadBalancer"
+    told = "may only be used when `type` is 'LoadBalancer'"
+    for field in ("loadBalancerSourceRanges", "allocateLoadBalancerNodePorts", "loadBalancerClass"):
+        if spec.get(field) is not None and not balanced:
+            errors.append(forbidden(_SPEC.child(field), told))
+    for position, one in enumerate(spec.get("loadBalancerSourceRanges") or ()):
+        errors.extend(cidr(one.strip(), _SPEC.child("loadBalancerSourceRanges").index(position)))
+    errors.extend(obeys(spec.get("loadBalancerClass"), _SPEC.child("loadBalancerClass"), names.qualified_name_problems))
+    check = spec.get("healthCheckNodePort")
+    if check and not (balanced and spec.get("externalTrafficPolicy") == "Local"):
+        told = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+        errors.append(invalid(_SPEC.child("healthCheckNodePort"), check, told))
+    return errors
+
+
+def _families(spec: Obj, addresses: list[str], here: FieldPath) -> Errors:
+    errors: Errors = []
+    given = [one for one in addresses if one != "None"]
+    if len(addresses) > _MOST_ADDRESSES:
+        errors.append(invalid(here, addresses, "may only hold up to 2 values"))
+    elif len(given) == _MOST_ADDRESSES and (":" in given[0]) == (":" in given[1]):
+        errors.append(invalid(here, addresses, "may specify no more than one IP for each IP family"))
+    families = spec.get("ipFamilies") or []
+    for position, family in enumerate(families):
+        where = _SPEC.child("ipFamilies").index(position)
+        errors.extend(optional_one_of(family, where, ("IPv4", "IPv6")))
+        if family in families[:position]:
+            errors.append(duplicate(where, family))
     return errors
 
 
@@ -124,6 +172,7 @@ def _ports(ports: list[Obj], kind: str | None) -> Errors:
         number, protocol = port.get("port") or 0, port.get("protocol") or ""
         errors.extend(port_number(number, here.child("port")))
         errors.extend(one_of(protocol, here.child("protocol"), ("SCTP", "TCP", "UDP")))
+        errors.extend(obeys(port.get("appProtocol"), here.child("appProtocol"), names.qualified_name_problems))
         errors.extend(port_or_name(port.get("targetPort"), here.child("targetPort")))
         if (protocol, number) in pairs:
             errors.append(duplicate(here, {"protocol": protocol, "port": number}))
@@ -149,7 +198,10 @@ def _node_ports(ports: list[Obj], kind: str | None) -> Errors:
 
 def _affinity(spec: Obj) -> Errors:
     if spec.get("sessionAffinity") != "ClientIP":
-        return []
+        if spec.get("sessionAffinityConfig") is None:
+            return []
+        told = "must not be set when session affinity is None"
+        return [forbidden(_SPEC.child("sessionAffinityConfig"), told)]
     seconds = ((spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}).get("timeoutSeconds")
     here = _SPEC.child("sessionAffinityConfig", "clientIP", "timeoutSeconds")
     if seconds is None:
@@ -169,4 +221,8 @@ def validate_update(new: Obj, old: Obj) -> Errors:
         now, was = after.get("clusterIP"), before.get("clusterIP")
         if was and now != was:
             errors.append(invalid(_SPEC.child("clusterIPs").index(0), now or "", "may not change once set"))
+    if after.get("type") == before.get("type") == "LoadBalancer":
+        for field, told in (("loadBalancerClass", "may not change once set"), ("healthCheckNodePort", IMMUTABLE)):
+            if before.get(field) and after.get(field) != before[field]:
+                errors.append(invalid(_SPEC.child(field), after.get(field), told))
     return errors

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from apimachinery.apis.core.container import apply_reference_defaults
+from apimachinery.apis.core.environment import IN_FILES, validate_field_ref, validate_resource_ref
 from apimachinery.apis.field_rules import Errors, named, optional_one_of, quantity
 from apimachinery.objects import names
-from apimachinery.objects.field_path import FieldPath, duplicate, forbidden, invalid, required
+from apimachinery.objects.field_path import FieldPath, duplicate, forbidden, invalid, required, too_long
 from apimachinery.objects.metadata import Obj
 
 _MODE = 0o644
@@ -105,6 +106,7 @@ _HOST_PATH_TYPES = (
     "Socket",
 )
 _LEAST_TOKEN_SECONDS = 600
+_MOST_DRIVER_CHARACTERS = 63
 _NOT_SOURCES = frozenset(("name",))
 
 
@@ -158,6 +160,11 @@ def _check_downward(source: Obj, path: FieldPath) -> Errors:
             errors.append(invalid(here, "resource", told))
         elif not given:
             errors.append(required(here, "one of fieldRef and resourceFieldRef is required"))
+        elif given == ["fieldRef"]:
+            errors.extend(validate_field_ref(item["fieldRef"], here.child("fieldRef"), IN_FILES))
+        else:
+            where = here.child("resourceFieldRef")
+            errors.extend(validate_resource_ref(item["resourceFieldRef"], where, of_volume=True))
         errors.extend(_mode(item.get("mode"), here.child("mode")))
     return errors
 
@@ -175,6 +182,8 @@ def _check_projected(source: Obj, path: FieldPath) -> Errors:
                 if not one[kind].get("name"):
                     errors.append(required(here.child(kind, "name")))
                 errors.extend(_items(one[kind], here.child(kind)))
+        if "downwardAPI" in one:
+            errors.extend(_check_downward(one["downwardAPI"], here.child("downwardAPI")))
         token = one.get("serviceAccountToken")
         if token is not None:
             where = here.child("serviceAccountToken")
@@ -187,6 +196,8 @@ def _check_projected(source: Obj, path: FieldPath) -> Errors:
                 errors.append(invalid(where.child("expirationSeconds"), seconds, told))
             if not token.get("path"):
                 errors.append(required(where.child("path")))
+            else:
+                errors.extend(_relative(token["path"], where.child("path")))
     return errors
 
 
@@ -217,24 +228,80 @@ def _check_nfs(source: Obj, path: FieldPath) -> Errors:
 
 
 def _check_csi(source: Obj, path: FieldPath) -> Errors:
-    return [] if source.get("driver") else [required(path.child("driver"))]
+    errors = driver_name(source.get("driver"), path.child("driver"))
+    secret = source.get("nodePublishSecretRef")
+    if secret is not None and not secret.get("name"):
+        errors.append(required(path.child("nodePublishSecretRef", "name")))
+    return errors
+
+
+def driver_name(name: str | None, path: FieldPath) -> Errors:
+    """What is wrong with the name of a CSI driver."""
+    if not name:
+        return [required(path)]
+    if len(name) > _MOST_DRIVER_CHARACTERS:
+        return [too_long(path, name, _MOST_DRIVER_CHARACTERS)]
+    return [invalid(path, name, problem) for problem in names.dns1123_subdomain_problems(name.lower())]
 
 
 def _check_ephemeral(source: Obj, path: FieldPath) -> Errors:
-    return [] if source.get("volumeClaimTemplate") else [required(path.child("volumeClaimTemplate"))]
+    from apimachinery.apis.core.persistent_volume_claim import validate_spec
+
+    template = source.get("volumeClaimTemplate")
+    if not template:
+        return [required(path.child("volumeClaimTemplate"))]
+    return validate_spec(template.get("spec") or {}, path.child("volumeClaimTemplate", "spec"))
+
+
+def _check_image(source: Obj, path: FieldPath) -> Errors:
+    errors = [] if source.get("reference") else [required(path.child("reference"))]
+    policies = ("Always", "IfNotPresent", "Never")
+    return [*errors, *optional_one_of(source.get("pullPolicy"), path.child("pullPolicy"), policies)]
+
+
+def _needs(*fields: str) -> Callable[[Obj, FieldPath], Errors]:
+    """A check that fields are given: `a`, or one of `a|b`."""
+
+    def check(source: Obj, path: FieldPath) -> Errors:
+        return [
+            required(path.child(field.partition("|")[0]))
+            for field in fields
+            if not any(source.get(one) for one in field.split("|"))
+        ]
+
+    return check
 
 
 _CHECKS: dict[str, Callable[[Obj, FieldPath], Errors]] = {
+    "awsElasticBlockStore": _needs("volumeID"),
+    "azureDisk": _needs("diskName", "diskURI"),
+    "azureFile": _needs("secretName", "shareName"),
+    "cephfs": _needs("monitors"),
+    "cinder": _needs("volumeID"),
     "configMap": _check_config_map,
     "csi": _check_csi,
     "downwardAPI": _check_downward,
     "emptyDir": _check_empty_dir,
     "ephemeral": _check_ephemeral,
+    "fc": _needs("targetWWNs|wwids"),
+    "flexVolume": _needs("driver"),
+    "flocker": _needs("datasetName|datasetUUID"),
+    "gcePersistentDisk": _needs("pdName"),
+    "gitRepo": _needs("repository"),
+    "glusterfs": _needs("endpoints", "path"),
     "hostPath": _check_host_path,
+    "image": _check_image,
+    "iscsi": _needs("targetPortal", "iqn"),
     "nfs": _check_nfs,
     "persistentVolumeClaim": _check_claim,
+    "photonPersistentDisk": _needs("pdID"),
+    "portworxVolume": _needs("volumeID"),
     "projected": _check_projected,
+    "quobyte": _needs("registry", "volume"),
+    "rbd": _needs("monitors", "image"),
+    "scaleIO": _needs("gateway", "system", "volumeName"),
     "secret": _check_secret,
+    "vsphereVolume": _needs("volumePath"),
 }
 
 
@@ -260,7 +327,11 @@ def validate_sources(volume: Obj, path: FieldPath) -> Errors:
         return [required(path, "must specify a volume type")]
     errors = [forbidden(path.child(kind), "may not specify more than 1 volume type") for kind in given[1:]]
     for kind in given:
-        check = _CHECKS.get(kind)
-        if check is not None:
-            errors.extend(check(volume[kind], path.child(kind)))
+        errors.extend(validate_source(kind, volume[kind], path.child(kind)))
     return errors
+
+
+def validate_source(kind: str, source: Obj, path: FieldPath) -> Errors:
+    """What is wrong with a source of one kind."""
+    check = _CHECKS.get(kind)
+    return check(source, path) if check is not None else []

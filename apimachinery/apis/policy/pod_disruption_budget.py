@@ -1,6 +1,6 @@
 """PodDisruptionBudget."""
 
-from apimachinery.apis.field_rules import Errors, label_selector, optional_one_of, percent_or_number
+from apimachinery.apis.field_rules import Errors, at_most_everything, label_selector, optional_one_of, percent_or_number
 from apimachinery.objects.field_path import FieldPath, invalid
 from apimachinery.objects.metadata import Obj
 
@@ -24,6 +24,7 @@ def validate(obj: Obj) -> Errors:
         errors.append(invalid(_SPEC, spec, "minAvailable and maxUnavailable cannot be both set"))
     for field in ("minAvailable", "maxUnavailable"):
         errors.extend(percent_or_number(spec.get(field), _SPEC.child(field)))
+        errors.extend(at_most_everything(spec.get(field), _SPEC.child(field)))
     errors.extend(label_selector(spec.get("selector"), _SPEC.child("selector")))
     errors.extend(
         optional_one_of(

@@ -19,9 +19,12 @@ def validate(obj: Obj) -> Errors:
     errors: Errors = []
     name, value = (obj.get("metadata") or {}).get("name") or "", obj.get("value") or 0
     if name.startswith("system-"):
-        if _SYSTEM.get(name) != value:
-            told = "priority class names with 'system-' prefix are reserved for system use only. error: "
+        told = "priority class names with 'system-' prefix are reserved for system use only. error: "
+        if name not in _SYSTEM:
             errors.append(forbidden(FieldPath("metadata.name"), f"{told}{name} is not a known system priority class"))
+        elif _SYSTEM[name] != value:
+            why = f"value of {name} PriorityClass must be {_SYSTEM[name]}"
+            errors.append(forbidden(FieldPath("metadata.name"), told + why))
     elif value > _MOST:
         told = f"maximum allowed value of a user defined priority is {_MOST}"
         errors.append(forbidden(FieldPath("value"), told))

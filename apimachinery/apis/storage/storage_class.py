@@ -1,7 +1,8 @@
 """StorageClass."""
 
-from apimachinery.apis.field_rules import Errors, one_of, unchanged
-from apimachinery.objects.field_path import FieldPath, forbidden, required
+from apimachinery.apis.field_rules import Errors, named, one_of, unchanged
+from apimachinery.objects import names
+from apimachinery.objects.field_path import FieldPath, forbidden, invalid
 from apimachinery.objects.metadata import Obj
 
 
@@ -13,7 +14,10 @@ def apply_defaults(obj: Obj) -> None:
 
 def validate(obj: Obj) -> Errors:
     """What is wrong with a StorageClass."""
-    errors = [] if obj.get("provisioner") else [required(FieldPath("provisioner"))]
+    name, here = obj.get("provisioner") or "", FieldPath("provisioner")
+    errors = named(name.lower(), here, names.qualified_name_problems)
+    if any(not key for key in obj.get("parameters") or {}):
+        errors.append(invalid(FieldPath("parameters"), "", "field can not be empty."))
     errors.extend(one_of(obj.get("reclaimPolicy"), FieldPath("reclaimPolicy"), ("Delete", "Retain")))
     modes = ("Immediate", "WaitForFirstConsumer")
     return [*errors, *one_of(obj.get("volumeBindingMode"), FieldPath("volumeBindingMode"), modes)]

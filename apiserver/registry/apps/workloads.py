@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from apimachinery.apis.batch.job import generated_labels
 from apimachinery.objects.metadata import Obj
 from apiserver.registry import generic
 from apiserver.registry.graceful_delete import names_policy
@@ -52,16 +53,10 @@ def _create_job(obj: Obj, call: Call) -> None:
     uid, name = obj["metadata"]["uid"], obj["metadata"].get("name", "")
     template = spec.setdefault("template", {})
     labels = template.setdefault("metadata", {}).setdefault("labels", {})
-    labels.update(
-        {
-            "controller-uid": uid,
-            "batch.kubernetes.io/controller-uid": uid,
-            "job-name": name,
-            "batch.kubernetes.io/job-name": name,
-        }
-    )
-    if not spec.get("selector"):
-        spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    for label, value in generated_labels(uid, name).items():
+        labels.setdefault(label, value)  # one that differs is told by validation
+    selector = spec.setdefault("selector", {}).setdefault("matchLabels", {})
+    selector.setdefault("batch.kubernetes.io/controller-uid", uid)
 
 
 def _warn_of_orphans(_: Obj, call: Call) -> None:

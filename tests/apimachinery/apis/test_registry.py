@@ -42,7 +42,7 @@ GOOD = {
     ("autoscaling/v2", "HorizontalPodAutoscaler"): {
         "spec": {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "d", "apiVersion": "apps/v1"}}
     },
-    ("batch/v1", "Job"): {"spec": {"template": ONCE, "selector": SELECTOR}},
+    ("batch/v1", "Job"): {"spec": {"template": ONCE, "selector": SELECTOR, "manualSelector": True}},
     ("batch/v1", "CronJob"): {
         "spec": {"schedule": "*/5 1-3 * jan-mar mon", "jobTemplate": {"spec": {"template": ONCE}}}
     },

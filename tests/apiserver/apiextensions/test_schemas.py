@@ -120,7 +120,7 @@ def test_defaults():
             'spec.map.a: Invalid value: "string": spec.map.a in body must be of type integer: "string"',
         ),
         ({"when": "x"}, 'spec.when: Invalid value: "x": spec.when in body must be of type date-time: "x"'),
-        ({"items": [{"key": str(i)} for i in range(4)]}, "spec.items: Too many: must have at most 3 items"),
+        ({"items": [{"key": str(i)} for i in range(4)]}, "spec.items: Too many: 4: must have at most 3 items"),
     ],
 )
 def test_validation_wording(spec, told):

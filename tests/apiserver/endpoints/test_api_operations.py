@@ -6,11 +6,16 @@ delete of a collection: the same for every kind that is stored.
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from apimachinery.resources import RESOURCES, Resource
 from tests.apiserver.conftest import Api, Watch
@@ -40,10 +45,15 @@ MUTATION = {
     "applyConfiguration": {"expression": "Object{metadata: Object.metadata{labels: {'x': 'y'}}}"},
 }
 DEVICE = {"requests": [{"name": "r", "exactly": {"deviceClassName": "gpu.example.com"}}]}
-CSR = (
-    "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIUE1IY0NBUUF3RlRFVE1CRUdBMVVFQXd3S2FtRnVaVzVsZDJKcGVqQlpNQk1H"
-    "QnlxR1NNNDlBZ0VHQ0NxR1NNNDlBd0VIQTBJQUJBPT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUgUkVRVUVTVC0tLS0tCg=="
-)
+
+
+def signing_request() -> str:
+    """Return a request as `spec.request` has it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ops")])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    return base64.b64encode(request.public_bytes(serialization.Encoding.PEM)).decode()
+
 
 BODIES: dict[str, Obj] = {
     "Endpoints": {"subsets": [{"addresses": [{"ip": "10.1.0.1"}], "ports": [{"port": 80}]}]},
@@ -115,7 +125,11 @@ BODIES: dict[str, Obj] = {
         "spec": {"groupPriorityMinimum": 2000, "versionPriority": 15, "service": {"name": "s", "namespace": "n"}}
     },
     "CertificateSigningRequest": {
-        "spec": {"request": CSR, "signerName": "example.com/mine", "usages": ["digital signature", "client auth"]}
+        "spec": {
+            "request": signing_request(),
+            "signerName": "example.com/mine",
+            "usages": ["digital signature", "client auth"],
+        }
     },
     "DeviceClass": {"spec": {"selectors": [{"cel": {"expression": "device.driver == 'a.example.com'"}}]}},
     "ResourceClaim": {"spec": {"devices": DEVICE}},
@@ -143,7 +157,7 @@ NAMES = {"IPAddress": "192.168.78.{}", "APIService": "v{}.ops.example.com"}
 CRD_VERSION = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
 
 
-def manifest(resource: Resource, number: int, labels: Obj) -> Obj:
+def manifest(resource: Resource, number: int, labels: Obj, space: str | None) -> Obj:
     """Return the smallest useful object of a kind."""
     kind = resource.kind
     body = copy.deepcopy(EVENT if resource.group == "events.k8s.io" else BODIES.get(kind, {}))
@@ -152,6 +166,9 @@ def manifest(resource: Resource, number: int, labels: Obj) -> Obj:
         names = {"plural": f"ops{number}s", "singular": f"ops{number}", "kind": f"Ops{number}"}
         body = {"spec": {"group": "ops.example.com", "scope": "Cluster", "names": names, "versions": [CRD_VERSION]}}
         name = f"ops{number}s.ops.example.com"
+    for about in ("involvedObject", "regarding"):
+        if about in body:
+            body[about]["namespace"] = space
     if kind == "APIService":
         body["spec"] |= {"group": "ops.example.com", "version": f"v{number}"}
     if kind == "ServiceCIDR":
@@ -193,7 +210,7 @@ def test_each_kind_goes_through_all_its_verbs(api: Api, resource: Resource) -> N
     assert (status, first["kind"], first["items"]) == (200, resource.list_kind, [])
     watch = api.watch(f"{everywhere}{select}&watch=true&resourceVersion={first['metadata']['resourceVersion']}")
     with watch:
-        one = manifest(resource, 81, marks)
+        one = manifest(resource, 81, marks, space)
         name = one["metadata"]["name"]
         path = f"{collection}/{name}"
         status, dry = api.json("POST", collection + "?dryRun=All", one)
@@ -237,7 +254,7 @@ def test_each_kind_goes_through_all_its_verbs(api: Api, resource: Resource) -> N
         table = api.raw("GET", collection + select, Accept="application/json;as=Table;v=v1;g=meta.k8s.io")[2]
         assert json.loads(table)["kind"] == "Table"
         assert api.json("DELETE", path + "?gracePeriodSeconds=0&propagationPolicy=Background")[0] in (200, 202)
-        two = manifest(resource, 82, marks)
+        two = manifest(resource, 82, marks, space)
         assert api.json("POST", collection, two)[0] == 201
         status, gone = api.json("DELETE", collection + select + "&gracePeriodSeconds=0")
         assert status == 200, gone
