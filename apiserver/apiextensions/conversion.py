@@ -71,25 +71,37 @@ class ByWebhook:
             answer = await self._client.post(self._config, review, timeout=_TIMEOUT, query="timeout=30s")
         except WebhookUnreachableError as error:
             raise InternalError(f"{start}: {error}") from error
+        if answer.status // 100 != 2:
+            raise InternalError(f"{start}: the server responded with the status code {answer.status}")
         try:
-            response: Any = orjson.loads(answer.body).get("response") or {}
-        except (ValueError, AttributeError) as error:
-            raise InternalError(f"{start}: the server answered {answer.status}") from error
+            response: Any = orjson.loads(answer.body)["response"] or {}
+        except (ValueError, TypeError, KeyError) as error:
+            raise InternalError(f"{start}: the answer is no ConversionReview with a response") from error
+        if not isinstance(response, dict):
+            raise InternalError(f"{start}: the answer is no ConversionReview with a response")
         result = response.get("result") or {}
         if result.get("status") != "Success":
             raise InternalError(f"{start}: {result.get('message', 'unknown')}")
         if response.get("uid") != uid:
             raise InternalError(f"{start}: expected response.uid={uid!r}, got {response.get('uid')!r}")
-        converted: list[Obj] = response.get("convertedObjects") or []
+        converted: Any = response.get("convertedObjects") or []
+        if not isinstance(converted, list) or not all(isinstance(obj, dict) for obj in converted):
+            raise InternalError(f"{start}: response.convertedObjects is no list of objects")
         if len(converted) != len(objs):
             raise InternalError(f"{start}: webhook returned {len(converted)} objects, expected {len(objs)}")
-        return converted
+        found: list[Obj] = converted
+        return found
 
     def _checked(self, before: Obj, after: Obj, api_version: str) -> Obj:
         if after.get("apiVersion") != api_version:
             raise InternalError(
                 f"conversion webhook for {self._kind} returned invalid converted object: invalid groupVersion "
                 f"(required: {api_version}, got: {after.get('apiVersion')})"
+            )
+        if after.get("kind") != before.get("kind", self._kind):
+            raise InternalError(
+                f"conversion webhook for {self._kind} returned invalid converted object: invalid kind "
+                f"(required: {before.get('kind', self._kind)}, got: {after.get('kind')})"
             )
         old, new = before.get("metadata") or {}, dict(after.get("metadata") or {})
         for field in ("name", "namespace", "uid"):

@@ -49,6 +49,10 @@ _SPECIAL: dict[str, tuple[Obj, Obj]] = {  # of v2 and v3
     "time": ({"type": "string", "format": "date-time"},) * 2,
     "micro-time": ({"type": "string", "format": "date-time"},) * 2,
 }
+_METADATA_TOLD = (
+    "Standard object's metadata. More info: "
+    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
+)
 _UNTYPED = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
 
 
@@ -156,6 +160,7 @@ def _custom_definitions(resource: Resource, schema: Obj | None, made: _Definitio
     v2 = root == V2_ROOT
     shape: Obj = copy.deepcopy(schema) if schema else {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     loose = bool(shape.get("x-kubernetes-preserve-unknown-fields"))
+    _complete_embedded(shape, _object_fields(made, "ObjectMeta"), v2=v2)
     if v2:
         # Upstream publishes no more than this of an object that keeps whatever it is given.
         shape = {"type": "object"} if loose else _without_v3(shape)
@@ -175,12 +180,25 @@ def _custom_definitions(resource: Resource, schema: Obj | None, made: _Definitio
     return {name: shape, f"{name}List": listed}
 
 
+def _complete_embedded(schema: Obj, fields: dict[str, Obj], *, v2: bool) -> None:
+    """Give whole objects inside of others what they have by nature, in place."""
+    below = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
+    for part in below:
+        if isinstance(part, dict):
+            _complete_embedded(part, fields, v2=v2)
+    if not schema.get("x-kubernetes-embedded-resource") or (v2 and schema.get("x-kubernetes-preserve-unknown-fields")):
+        return
+    schema["properties"] = {**(schema.get("properties") or {}), **fields}
+    needed = schema.get("required") or []
+    schema["required"] = [*needed, *(name for name in ("kind", "apiVersion") if name not in needed)]
+
+
 def _object_fields(made: _Definitions, meta: str) -> dict[str, Obj]:
     told = _descriptions_of("core.v1.ConfigMap")
     fields: dict[str, Obj] = {
         "apiVersion": {"type": "string", "description": told["apiVersion"]},
         "kind": {"type": "string", "description": told["kind"]},
-        "metadata": {**made.reference(f"{META}{meta}", described=True), "description": "Standard object's metadata."},
+        "metadata": {**made.reference(f"{META}{meta}", described=True), "description": _METADATA_TOLD},
     }
     made.add()
     return fields

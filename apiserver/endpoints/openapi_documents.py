@@ -39,6 +39,9 @@ class OpenAPIDocuments:
             spec = crd["spec"]
             for version in spec.get("versions") or ():
                 schema = (version.get("schema") or {}).get("openAPIV3Schema")
+                fields = [{"fieldPath": one["jsonPath"].lstrip(".")} for one in version.get("selectableFields") or ()]
+                if schema and fields:
+                    schema = {**schema, "x-kubernetes-selectable-fields": fields}
                 schemas[(spec["group"], version["name"], spec["names"]["plural"])] = schema
         return [
             (resource, schemas.get((resource.group, resource.version, resource.plural)))

@@ -276,6 +276,9 @@ class WatchStream:
                     return response
         except TimeoutError:
             self._last_bookmark()
+        except APIError as error:
+            # The answer has begun: a conversion that fails is told in it.
+            self._fail(error)
         finally:
             if self._parked is None:
                 self.end()
@@ -351,7 +354,9 @@ class WatchStream:
         self._held = None
 
     def _too_old(self) -> None:
-        error = Expired(f"too old resource version: {self._after} ({self.store.cache.history.since})")
+        self._fail(Expired(f"too old resource version: {self._after} ({self.store.cache.history.since})"))
+
+    def _fail(self, error: APIError) -> None:
         self._write(chunk(b'{"type":"ERROR","object":%s}\n' % orjson.dumps(error.to_status())))
         self.end()
 
@@ -371,11 +376,7 @@ class WatchStream:
             seen = self._selection.effective(event)
             if seen is None:
                 continue
-            try:
-                body = (await self.store.bodies([seen[1]]))[0]
-            except APIError as error:
-                self._write(chunk(b'{"type":"ERROR","object":%s}\n' % orjson.dumps(error.to_status())))
-                return
+            body = (await self.store.bodies([seen[1]]))[0]
             self._write(chunk(self._frame(seen[0], self.store.header + body)))
 
 

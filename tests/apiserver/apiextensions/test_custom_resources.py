@@ -302,6 +302,52 @@ def test_conversion_by_webhook(api, ns, tmp_path):
     server.close()
 
 
+def test_conversions_that_fail_are_told(api, ns, tmp_path):
+    answers = {}
+
+    def converts(method, path, body, headers):
+        status, review = convert(method, path, body, headers)
+        if "change" in answers:
+            answers["change"](review["response"])
+        return answers.get("status", status), review
+
+    server = ExtensionServer(tmp_path, "failing", converts)
+    server.publish(api)
+    service = {"namespace": "default", "name": "failing", "path": "/convert", "port": 443}
+    webhook = {"clientConfig": {"service": service, "caBundle": server.bundle}, "conversionReviewVersions": ["v1"]}
+    text = {"type": "string"}
+    versions = [version("v1", properties={"hostPort": text}), version("v2", storage=False, properties={"host": text})]
+    path = establish(api, crd("fails", *versions, conversion={"strategy": "Webhook", "webhook": webhook}))
+    base = ns.replace("/api/v1", "/apis/stable.example.com/{}") + "/fails"
+    assert api.json("POST", base.format("v1"), custom("Fails", "a", {"hostPort": "h1:80"}))[0] == 201
+
+    def told():
+        status, answer = api.json("GET", base.format("v2") + "/a")
+        assert (status, answer["reason"]) == (500, "InternalError")
+        return answer["message"]
+
+    start = "conversion webhook for stable.example.com/v1, Kind=Fails failed: "
+    answers["change"] = lambda response: response.update(result={"status": "Failed", "message": "no"})
+    assert told().endswith(start + "no")
+    with api.watch(base.format("v2") + "?watch=1&resourceVersion=0") as watch:
+        kind, obj = watch.next()
+        assert (kind, obj["kind"], obj["code"]) == ("ERROR", "Status", 500)
+        with pytest.raises(EOFError):
+            watch.next()
+    answers["change"] = lambda response: response["convertedObjects"][0].update(kind="Other")
+    assert told().endswith("returned invalid converted object: invalid kind (required: Fails, got: Other)")
+    answers["change"] = lambda response: response.update(convertedObjects=["x"])
+    assert told().endswith("response.convertedObjects is no list of objects")
+    answers["change"] = lambda response: response.clear()
+    assert start in told()
+    answers["status"] = 503
+    assert told().endswith("the server responded with the status code 503")
+    answers.clear()
+    assert api.json("GET", base.format("v2") + "/a")[1]["spec"] == {"host": "h1"}
+    api.json("DELETE", path)
+    server.close()
+
+
 def test_a_definition_waits_for_the_finalizers_of_its_instances(api, ns):
     path = establish(api, crd("holds", version()))
     base = ns.replace("/api/v1", "/apis/stable.example.com/v1") + "/holds"

@@ -80,6 +80,20 @@ def test_a_custom_resource_in_v2_has_no_more_than_v2_can_say():
     assert made["loose"] == {"description": "d", "x-kubernetes-preserve-unknown-fields": True}
 
 
+def test_whole_objects_inside_of_others_have_an_identity():
+    inner = {"type": "object", "x-kubernetes-embedded-resource": True, "properties": {"a": {"type": "string"}}}
+    loose = {"type": "object", "x-kubernetes-embedded-resource": True, "x-kubernetes-preserve-unknown-fields": True}
+    schema = {"type": "object", "properties": {"inner": inner, "loose": {"type": "array", "items": loose}}}
+    document = json.loads(openapi.openapi_v3("stable.example.com", "v1", RESOURCES, [(CRON_TAB, schema)]))
+    made = document["components"]["schemas"]["com.example.stable.v1.CronTab"]["properties"]
+    assert set(made["inner"]["properties"]) == {"a", "apiVersion", "kind", "metadata"}
+    assert made["inner"]["required"] == ["kind", "apiVersion"]
+    assert set(made["loose"]["items"]["properties"]) == {"apiVersion", "kind", "metadata"}
+    made = json.loads(openapi.openapi_v2([], [(CRON_TAB, schema)]))["definitions"]["com.example.stable.v1.CronTab"]
+    assert "metadata" in made["properties"]["inner"]["properties"]
+    assert "properties" not in made["properties"]["loose"]["items"]
+
+
 def test_a_custom_resource_without_a_shape_is_just_an_object_in_v2():
     loose = {"type": "object", "description": "d", "properties": {}, "x-kubernetes-preserve-unknown-fields": True}
     document = json.loads(openapi.openapi_v2([], [(CRON_TAB, loose)]))
