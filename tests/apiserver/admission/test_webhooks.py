@@ -326,7 +326,7 @@ def test_webhooks_are_called_again_when_others_changed_the_object(api, ns, hooks
 
 def test_a_webhook_may_have_a_url(api, ns, hooks):
     hook = webhook(hooks, ns, "/deny", ["configmaps"])
-    hook["clientConfig"] = {"url": f"https://127.0.0.1:{hooks.port}/deny?a=b", "caBundle": hooks.bundle}
+    hook["clientConfig"] = {"url": f"https://{hooks.address}:{hooks.port}/deny?a=b", "caBundle": hooks.bundle}
     configure(api, ns, "Validating", hook)
     assert api.json("POST", f"{ns}/configmaps", config_map("a"))[0] == 403
     assert hooks.seen[-1][1] == "/deny?a=b&timeout=10s"

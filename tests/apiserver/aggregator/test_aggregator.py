@@ -246,7 +246,7 @@ def test_an_unreachable_server_is_told_with_its_address(api: Api, tmp_path):
     register(api, gone, caBundle=gone.bundle)
     gone.publish(api, 7443)
     until(lambda: condition(api).get("reason") == "FailedDiscoveryCheck")
-    url = f"https://127.0.0.1:{gone.port}{PREFIX}"
+    url = f"https://{gone.address}:{gone.port}{PREFIX}"
     assert condition(api)["message"].startswith(f'failing or missing response from {url}: Get "{url}": ')
     forget(api, gone)
 
