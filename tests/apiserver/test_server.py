@@ -126,7 +126,8 @@ def test_the_audit_log_tells_who_did_what(tmp_path):
         lines = [json.loads(line) for line in (tmp_path / "audit.log").read_text().splitlines()]
         event = next(line for line in lines if line["verb"] == "create")
         assert event["user"]["username"] == "kubernetes-admin"
-        assert event["objectRef"] == {"resource": "configmaps", "namespace": "default", "apiVersion": "v1"}
+        reference = {"resource": "configmaps", "namespace": "default", "name": "audited", "apiVersion": "v1"}
+        assert event["objectRef"] == reference
         assert (event["responseStatus"]["code"], event["level"]) == (201, "Metadata")
     finally:
         pair.stop()
