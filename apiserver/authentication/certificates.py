@@ -1,4 +1,6 @@
-"""Client certificates: CN is the user, O the groups; verified once per certificate, then remembered.
+"""Client certificates: CN is the user, O the groups, an attribute of Kubernetes' own the UID.
+
+Each is verified once, then remembered.
 
 The TLS layer has already proven that the peer holds the key and that the chain ends in one of the configured roots;
 what is decided here is in which of the two (client CA or front-proxy CA).
@@ -15,6 +17,7 @@ from typing import Any, Final
 from apiserver.authentication.user import UserInfo
 
 _REMEMBERED: Final = 4096
+_UID: Final = "1.3.6.1.4.1.57683.2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +82,16 @@ class Certificates:
         organizations = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
         groups = tuple(str(attribute.value) for attribute in organizations)
         user = None
+        uids = [str(one.value) for one in certificate.subject if one.oid.dotted_string == _UID]
+        if uids and (len(uids) > 1 or not uids[0]):
+            # A certificate that names its user badly names nobody (KEP-5141).
+            return None
         if by_client and common_name:
             fingerprint = certificate.fingerprint(_sha256()).hex()
             extra: dict[str, tuple[str, ...]] = {
                 "authentication.kubernetes.io/credential-id": (f"X509SHA256={fingerprint}",)
             }
-            user = UserInfo(common_name, "", groups, extra)
+            user = UserInfo(common_name, uids[0] if uids else "", groups, extra)
         expires = certificate.not_valid_after_utc.timestamp()
         return ClientCertificate(common_name, user, by_proxy, expires)
 

@@ -1,7 +1,7 @@
 """All authenticators as one.
 
-Order as upstream: front-proxy headers, client certificate, bearer token (static file, ServiceAccount, bootstrap), then
-anonymous. A bearer token that nobody accepts is an error even where anonymous requests are allowed.
+Order as upstream: front-proxy headers, client certificate, bearer token (static file, bootstrap, ServiceAccount, OpenID
+issuers), then anonymous. A bearer token that nobody accepts is an error even where anonymous requests are allowed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import Any, Final
 
 from apimachinery.errors import Unauthorized
 from apiserver.authentication import static_tokens
+from apiserver.authentication.authentication_configuration import configure
 from apiserver.authentication.bootstrap_tokens import BootstrapTokens
 from apiserver.authentication.certificates import Certificates
+from apiserver.authentication.json_web_tokens import JSONWebTokens, RejectedTokenError
 from apiserver.authentication.request_headers import RequestHeaders, values
 from apiserver.authentication.service_account_tokens import InvalidTokenError, ServiceAccountTokens
 from apiserver.authentication.user import ALL_AUTHENTICATED, ALL_UNAUTHENTICATED, ANONYMOUS_USER, UserInfo
@@ -29,6 +31,7 @@ class RequestCredentials:
 
     peer_cert: bytes | None
     headers: Mapping[str, str]
+    path: str = ""
 
 
 def _tuple(value: Any) -> tuple[str, ...]:
@@ -68,7 +71,9 @@ class Authenticator:
             value = getattr(options, name, default)
             return default if value is None else value
 
-        self._anonymous = bool(option("anonymous_auth", default=True))
+        configuration = configure(options)
+        self._anonymous = configuration.anonymous
+        self._web_tokens = JSONWebTokens(configuration.issuers)
         proxy_ca = option("requestheader_client_ca_file")
         self._certificates = Certificates(option("client_ca_file"), proxy_ca)
         self._proxy = RequestHeaders(
@@ -104,33 +109,35 @@ class Authenticator:
         token = bearer_token(credentials.headers)
         if token:
             try:
-                return self.review(token)[0]
+                return (await self.review(token))[0]
             except InvalidTokenError as error:
                 raise Unauthorized("Unauthorized") from error
-        if self._anonymous:
+        if self._anonymous.allows(credentials.path):
             return ANONYMOUS_USER
         raise Unauthorized("Unauthorized")
 
-    def review(self, token: str, audiences: Iterable[str] = ()) -> tuple[UserInfo, tuple[str, ...]]:
+    async def review(self, token: str, audiences: Iterable[str] = ()) -> tuple[UserInfo, tuple[str, ...]]:
         """Return (user, audiences) of a bearer token (also for TokenReview).
 
         Raises:
             InvalidTokenError: nobody accepts the token.
         """
         wanted = tuple(audiences)
-        static = self._static.get(token)
-        if static is None and self._bootstrap is not None:
-            static = self._bootstrap.authenticate(token)
-        if static is not None:
-            # These tokens are for this server; they hold for its own audiences only.
-            matching = tuple(a for a in wanted or self.audiences if a in self.audiences)
-            if wanted and not matching:
-                raise InvalidTokenError("invalid bearer token")
-            return _authenticated(static), matching
-        try:
-            found = self.service_accounts.authenticate(token, wanted)
-        except InvalidTokenError as error:
-            raise InvalidTokenError(f"[invalid bearer token, {error}]") from error
-        if found is None:
+        plain = self._static.get(token)
+        if plain is None and self._bootstrap is not None:
+            plain = self._bootstrap.authenticate(token)
+        if plain is None:
+            try:
+                found = self.service_accounts.authenticate(token, wanted)
+                if found is not None:
+                    return _authenticated(found[0]), found[1]
+                plain = await self._web_tokens.authenticate(token)
+            except (InvalidTokenError, RejectedTokenError) as error:
+                raise InvalidTokenError(f"[invalid bearer token, {error}]") from error
+        if plain is None:
             raise InvalidTokenError("invalid bearer token")
-        return _authenticated(found[0]), found[1]
+        # These tokens are for this server; they hold for its own audiences only.
+        matching = tuple(a for a in wanted or self.audiences if a in self.audiences)
+        if wanted and not matching:
+            raise InvalidTokenError("invalid bearer token")
+        return _authenticated(plain), matching

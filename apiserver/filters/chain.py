@@ -179,7 +179,9 @@ class FilterChain:
         transport = request.transport
         tls = transport.get_extra_info("ssl_object") if transport is not None else None
         certificate = tls.getpeercert(True) if tls is not None else None
-        user = await self._authenticator.authenticate(RequestCredentials(certificate, request.headers))
+        user = await self._authenticator.authenticate(
+            RequestCredentials(certificate, request.headers, exchange.info.path)
+        )
         if user is None:
             raise Unauthorized
         exchange.original = exchange.user = user

@@ -17,6 +17,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 from run_apiserver import Pair
 
+from tests.apiserver.issuer import Issuer
+
 
 class Api:
     """Requests as an administrator; `json` gives (status, object)."""
@@ -145,6 +147,39 @@ _ADMISSION = {
 }
 
 
+def authentication(issuer: Issuer) -> dict[str, Any]:
+    """Anonymous requests for health only, and an issuer of tokens."""
+    mappings = {
+        "username": {"claim": "sub", "prefix": "oidc:"},
+        "groups": {"expression": "claims.roles.map(role, 'oidc:' + role)"},
+        "uid": {"claim": "uid"},
+        "extra": [{"key": "example.com/team", "valueExpression": "claims.?team.orValue('')"}],
+    }
+    return {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AuthenticationConfiguration",
+        "anonymous": {"enabled": True, "conditions": [{"path": path} for path in ("/healthz", "/livez", "/readyz")]},
+        "jwt": [
+            {
+                "issuer": {
+                    "url": issuer.url,
+                    "audiences": ["cluster", "other"],
+                    "audienceMatchPolicy": "MatchAny",
+                    "certificateAuthority": issuer.authority,
+                },
+                "claimMappings": mappings,
+                "claimValidationRules": [{"expression": "claims.sub != 'mallory'", "message": "not mallory"}],
+                "userValidationRules": [
+                    {
+                        "expression": "!user.groups.exists(g, g.startsWith('oidc:system:'))",
+                        "message": "no system groups",
+                    }
+                ],
+            }
+        ],
+    }
+
+
 _AUDIT = """\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -166,15 +201,21 @@ def guarded(tmp_path_factory: pytest.TempPathFactory):
     (directory / "tokens.csv").write_text(_TOKENS)
     (directory / "admission.json").write_text(json.dumps(_ADMISSION))
     (directory / "audit.yaml").write_text(_AUDIT)
+    issuer = Issuer(directory / "issuer")
+    (directory / "authentication.json").write_text(json.dumps(authentication(issuer)))
     flags = (
         "--enable-admission-plugins=NodeRestriction",
         "--enable-bootstrap-token-auth=true",
         f"--token-auth-file={directory}/tokens.csv",
+        f"--authentication-config={directory}/authentication.json",
         f"--admission-control-config-file={directory}/admission.json",
         f"--audit-policy-file={directory}/audit.yaml",
         f"--audit-log-path={directory}/audit.log",
     )
-    yield from running(Pair(directory, *flags))
+    made = Pair(directory, *flags)
+    made.issuer = issuer
+    yield from running(made)
+    issuer.close()
 
 
 _COUNTER = iter(range(1, 10**6))

@@ -26,7 +26,7 @@ class AuthenticationReviews:
             raise BadRequest("token is required for TokenReview in authentication")
         out = {**obj, "status": {}}
         try:
-            found, audiences = self._authenticator.review(token, spec.get("audiences") or ())
+            found, audiences = await self._authenticator.review(token, spec.get("audiences") or ())
         except InvalidTokenError as error:
             out["status"] = {"user": {}, "error": str(error)}
             return out
