@@ -29,7 +29,12 @@ _PEM = "kubernetes.io"
 # name -> rules
 CLUSTER_ROLES: Final[dict[str, tuple[str, ...]]] = {
     "cluster-admin": ("* @ * : *", "* ! *"),
-    "system:monitoring": ("get ! /healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*",),
+    "system:monitoring": (
+        "get ! /healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*",
+        "get @ core : nodes/metrics",
+        "get ! /flagz",
+        "get ! /statusz",
+    ),
     "system:discovery": (
         "get ! /api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/",
     ),
@@ -47,8 +52,9 @@ CLUSTER_ROLES: Final[dict[str, tuple[str, ...]]] = {
         "impersonate @ core : serviceaccounts",
         "WRITE @ core : pods pods/attach pods/proxy pods/exec pods/portforward",
         "create @ core : pods/eviction",
-        f"WRITE @ core : {_WORKLOADS} services/proxy configmaps secrets events",
+        f"WRITE @ core : {_WORKLOADS} services/proxy configmaps secrets",
         "create @ core : serviceaccounts/token",
+        "WRITE @ core events.k8s.io : events",
         f"WRITE @ apps : {_APPS_WRITE}",
         "WRITE @ autoscaling : horizontalpodautoscalers",
         "WRITE @ batch : jobs cronjobs",
@@ -60,9 +66,10 @@ CLUSTER_ROLES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "system:aggregate-to-view": (
         f"READ @ core : pods {_WORKLOADS} services/status endpoints persistentvolumeclaims/status configmaps",
-        "READ @ core : limitranges resourcequotas bindings events pods/status resourcequotas/status "
+        "READ @ core : limitranges resourcequotas bindings pods/status resourcequotas/status "
         "namespaces/status replicationcontrollers/status pods/log",
         "READ @ core : namespaces",
+        "READ @ core events.k8s.io : events",
         "READ @ discovery.k8s.io : endpointslices",
         "READ @ apps : controllerrevisions statefulsets statefulsets/status statefulsets/scale daemonsets "
         "daemonsets/status deployments deployments/status deployments/scale replicasets replicasets/status "
@@ -102,7 +109,8 @@ CLUSTER_ROLES: Final[dict[str, tuple[str, ...]]] = {
         "READ @ node.k8s.io : runtimeclasses",
         "get list watch @ certificates.k8s.io : clustertrustbundles",
         "get @ resource.k8s.io : resourceclaims",
-        "deletecollection list watch create update delete patch get @ resource.k8s.io : resourceslices",
+        "deletecollection @ resource.k8s.io : resourceslices",
+        "get @ core : serviceaccounts",
         "get create list watch @ certificates.k8s.io : podcertificaterequests",
     ),
     "system:node-problem-detector": ("get @ core : nodes", "patch @ core : nodes/status", EVENTS),
@@ -161,7 +169,9 @@ CLUSTER_ROLES: Final[dict[str, tuple[str, ...]]] = {
     "system:certificates.k8s.io:kube-apiserver-client-kubelet-approver": (
         f"approve @ certificates.k8s.io : signers # {_PEM}/kube-apiserver-client-kubelet",
     ),
-    "system:service-account-issuer-discovery": ("get ! /.well-known/openid-configuration /openid/v1/jwks",),
+    "system:service-account-issuer-discovery": (
+        "get ! /.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/",
+    ),
     "system:node-proxier": (
         "list watch @ core : services endpoints",
         "get list watch @ core : nodes",
@@ -173,8 +183,7 @@ CLUSTER_ROLES: Final[dict[str, tuple[str, ...]]] = {
         EVENTS,
         LEASE,
         "get list update watch @ coordination.k8s.io : leases # kube-scheduler",
-        "create @ coordination.k8s.io : leasecandidates",
-        "get list update watch patch delete deletecollection @ coordination.k8s.io : leasecandidates",
+        "ALL @ coordination.k8s.io : leasecandidates",
         "READ @ core : nodes",
         "get list watch delete @ core : pods",
         "create @ core : pods/binding bindings",
@@ -191,9 +200,11 @@ CLUSTER_ROLES: Final[dict[str, tuple[str, ...]]] = {
         "READ @ storage.k8s.io : csidrivers csistoragecapacities",
         "READ @ storage.k8s.io : volumeattachments",
         "READ @ resource.k8s.io : deviceclasses",
-        "READ @ resource.k8s.io : resourceclaims",
-        "patch update @ resource.k8s.io : resourceclaims resourceclaims/status",
+        "get list watch patch update @ resource.k8s.io : resourceclaims",
+        "get list watch patch update @ resource.k8s.io : resourceclaims/status",
+        "update @ core : pods/finalizers",
         "READ @ resource.k8s.io : resourceslices",
+        "create delete @ resource.k8s.io : resourceclaims",
         "READ @ resource.k8s.io : devicetaintrules",
         "READ @ scheduling.k8s.io : workloads podgroups",
     ),

@@ -140,3 +140,31 @@ def test_escalation_is_found():
     missing = not_covered(owned, [parse_rule("delete get @ core : pods")])
     assert missing == [{"verbs": ["delete"], "apiGroups": [""], "resources": ["pods"]}]
     assert not_covered([parse_rule("* @ * : *")], [parse_rule("get @ apps : deployments")]) == []
+
+
+@pytest.mark.parametrize(
+    ("role", "verb", "group", "resource", "allowed"),
+    [
+        ("view", "list", "events.k8s.io", "events", True),
+        ("view", "list", "", "secrets", False),
+        ("view", "create", "", "events", False),
+        ("edit", "create", "events.k8s.io", "events", True),
+        ("edit", "create", "", "serviceaccounts/token", True),
+        ("edit", "create", "rbac.authorization.k8s.io", "roles", False),
+        ("admin", "create", "rbac.authorization.k8s.io", "roles", True),
+        ("admin", "update", "", "resourcequotas", False),
+        ("system:monitoring", "get", "", "nodes/metrics", True),
+        ("system:kube-scheduler", "update", "", "pods/finalizers", True),
+        ("system:controller:endpointslice-controller", "create", "discovery.k8s.io", "endpointslices/restricted", True),
+    ],
+)
+async def test_bootstrap_roles_hold_upstreams_rules(cluster, role, verb, group, resource, allowed):
+    cluster.put(
+        "clusterrolebindings.rbac.authorization.k8s.io",
+        binding("ClusterRoleBinding", "b", role, {"kind": "User", "name": "joe"}),
+    )
+    name, _, subresource = resource.partition("/")
+    question = AuthorizationAttributes(
+        user("joe"), verb, group, resource=name, subresource=subresource, namespace="default", name="x"
+    )
+    assert Authorizer(Options, cluster).authorize(question).allowed is allowed
