@@ -68,7 +68,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 OURS: dict[str, tuple[str, ...]] = {
     "crio": ("state_dir", "durable_storage"),
-    "crio.runtime": ("seccomp_compatible_architectures", "shm_size", "default_cgroup_parent"),
+    "crio.runtime": ("seccomp_compatible_architectures", "shm_size", "default_cgroup_parent", "cgroup_favor_dynmods"),
     "crio.image": ("registries_conf", "skopeo"),
     "crio.network": ("cni_cache_dir",),
 }
@@ -89,7 +89,7 @@ RESTART_ONLY = frozenset(
         *FIELDS["crio.api"],
         *FIELDS["crio.network"],
         *FIELDS["crio.metrics"],
-        *("registries_conf", "cni_cache_dir"),
+        *("registries_conf", "cni_cache_dir", "cgroup_favor_dynmods"),
     )
 )
 

@@ -36,7 +36,7 @@ from cri.runtime.exits import ExitWatcher
 from cri.sandboxes.network import Networks
 from cri.store import Store
 from cri.streaming.server import StreamServer
-from linux import cgroups
+from linux import cgroup_latency, cgroups
 from protocols.cri import api_pb2
 
 _log = get_logger("server")
@@ -53,6 +53,8 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
     pool = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="cri")
     host = await asyncio.to_thread(host_facts.gather, config.cgroup_manager)
     registries = RegistriesFile(config.registries_conf, mode=lambda: parts.config.short_name_mode)
+    if config.cgroup_favor_dynmods and await asyncio.to_thread(cgroup_latency.favor_changes):
+        _log.info("Control groups favor changes over forks (favordynmods), which makes containers start sooner")
     images = ImageStore(pathlib.Path(config.root), pathlib.Path(config.runroot), registries)
     layers = ContainerLayers(images, config.state_dir, durable=config.durable_storage)
     parts = Parts(
