@@ -96,6 +96,7 @@ class Establisher:
             validate_create=check_create,
             validate_update=check_update,
             before_delete=hold,
+            unconditional_update=False,
         )
 
     def _touched(self, key: str) -> None:

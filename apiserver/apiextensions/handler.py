@@ -83,6 +83,7 @@ class VersionHandler:
             columns=self._columns if self._columns is not None else _AGE,
             scale=self._scale,
             named_items=True,
+            unconditional_update=False,
             returns_object=False,
             deprecation=definitions.deprecation(self._crd, self._version),
         )

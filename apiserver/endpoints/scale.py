@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from apimachinery.errors import BadRequest, Invalid, MethodNotAllowed, NotFound
+from apimachinery.errors import BadRequest, InternalError, Invalid, MethodNotAllowed, NotFound
 from apimachinery.objects.field_path import FieldPath, invalid
 from apimachinery.objects.metadata import Obj
 from apimachinery.schema.tables import schema_for
@@ -19,7 +19,7 @@ from apiserver.endpoints.exchange import Exchange
 from apiserver.endpoints.patch import Patch, patched, read_patch
 from apiserver.endpoints.subresources import read_kind
 from apiserver.endpoints.update import check_name
-from apiserver.registry.autoscaling.scale import ScalePaths, apply_scale, paths_of, to_scale
+from apiserver.registry.autoscaling.scale import ScalePaths, apply_scale, has_replicas, paths_of, to_scale
 from apiserver.registry.store import Change, Store
 
 _SCALE = "autoscaling/v1"
@@ -69,6 +69,8 @@ async def scale(exchange: Exchange, store: Store) -> web.StreamResponse:
     info = exchange.info
     if info.verb == "get":
         obj = await store.read(await store.find(info.namespace, info.name))
+        if store.strategy.scale is not None and not has_replicas(obj, paths):
+            raise InternalError.of(f'the spec replicas field ".{".".join(paths.spec)}" does not exist')
         return transform.plain(exchange, orjson.dumps(to_scale(obj, paths)) + b"\n")
     if info.verb not in ("update", "patch"):
         raise MethodNotAllowed.of(store.resource, info.verb)

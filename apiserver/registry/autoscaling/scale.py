@@ -41,6 +41,11 @@ def _read(obj: Obj, path: tuple[str, ...]) -> Any:
     return value if path else None
 
 
+def has_replicas(obj: Obj, paths: ScalePaths) -> bool:
+    """Tell whether an object says how many replicas it wants."""
+    return _read(obj, paths.spec) is not None
+
+
 def _selector_text(value: Any) -> str:
     if isinstance(value, str):
         return value

@@ -109,6 +109,27 @@ def test_what_an_object_says_it_is(api, ns):
     api.json("DELETE", path)
 
 
+def test_updates_tell_what_they_saw_and_scales_need_replicas(api, ns):
+    scale = {"specReplicasPath": ".spec.size", "statusReplicasPath": ".status.size"}
+    made = version(properties={"size": {"type": "integer"}}, subresources={"scale": scale})
+    path = establish(api, crd("scales", made))
+    base = ns.replace("/api/v1", "/apis/stable.example.com/v1") + "/scales"
+    assert api.json("POST", base, custom("Scales", "x", {}))[0] == 201
+    status, answer = api.json("PUT", base + "/x", custom("Scales", "x", {"size": 1}))
+    assert status == 422
+    assert "metadata.resourceVersion: Invalid value: 0" in answer["message"]
+    assert "must be specified for an update" in answer["message"]
+    status, answer = api.json("GET", base + "/x/scale")
+    assert (status, answer["message"]) == (
+        500,
+        'Internal error occurred: the spec replicas field ".spec.size" does not exist',
+    )
+    scale = {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": {"name": "x"}, "spec": {"replicas": 2}}
+    assert api.json("PUT", base + "/x/scale", scale)[0] == 200
+    assert api.json("GET", base + "/x/scale")[1]["spec"] == {"replicas": 2}
+    api.json("DELETE", path)
+
+
 def test_versions_share_their_objects(api, ns):
     definition = crd("pairs", version("v1", properties={"a": {"type": "string"}}), version("v2", storage=False))
     path = establish(api, definition)
