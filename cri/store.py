@@ -73,6 +73,7 @@ class Container:
     image_id: str = ""
     image_ref: str = ""
     image_name: str = ""
+    foreign_architecture: str = ""  # of the image, where it is not the node's
     rootfs: str = ""
     log_path: str = ""
     cgroup_path: str = ""

@@ -74,6 +74,8 @@ def exited(parts: Parts, container_id: str, code: int, when: int) -> None:
     # The time of the exit file comes from a coarser clock than ours.
     container.finished_at = max(when or time.time_ns(), container.started_at)
     container.reason = _reason(parts, container, code)
+    if container.reason == ERROR and container.foreign_architecture:
+        container.message = f"the image is for {container.foreign_architecture}, this node is not"
     if container.reason == OOM_KILLED:
         metrics.CONTAINERS_OOM.inc()
         metrics.CONTAINERS_OOM_BY_NAME.inc(container.name)

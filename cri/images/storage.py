@@ -33,6 +33,7 @@ class Image:
     size: int
     created: str
     user: str
+    annotations: tuple[tuple[str, str], ...] = ()  # of the manifest
 
 
 class ImageStore:
@@ -56,7 +57,7 @@ class ImageStore:
         self._by_id: dict[str, Image] = {}
         self._by_name: dict[str, str] = {}
         self._configs: dict[str, dict[str, Any]] = {}
-        self._sizes: dict[str, int] = {}
+        self._annotations: dict[str, tuple[tuple[str, str], ...]] = {}
 
     def list(self) -> list[Image]:
         """Every image."""
@@ -120,6 +121,7 @@ class ImageStore:
             for name in (*image.names, *image.digested):
                 by_name.setdefault(name, image.id)
         self._configs = {key: value for key, value in self._configs.items() if key in by_id}
+        self._annotations = {key: value for key, value in self._annotations.items() if key in by_id}
         self._by_id, self._by_name, self._known = by_id, by_name, version
 
     def _image(self, record: Record, layers: dict[str, Record]) -> Image:
@@ -144,7 +146,16 @@ class ImageStore:
             size=max(size, 1),
             created=record.get("created", ""),
             user=self._user(record["id"]),
+            annotations=self._annotated(record["id"]),
         )
+
+    def _annotated(self, image_id: str) -> tuple[tuple[str, str], ...]:
+        known = self._annotations.get(image_id)
+        if known is None:
+            found = self.manifest(image_id).get("annotations") or {}
+            known = tuple((str(key), str(value)) for key, value in found.items()) if isinstance(found, dict) else ()
+            self._annotations[image_id] = known
+        return known
 
     def _user(self, image_id: str) -> str:
         try:

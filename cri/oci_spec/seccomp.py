@@ -14,7 +14,7 @@ RUNTIME_DEFAULT = api_pb2.SecurityProfile.RuntimeDefault
 UNCONFINED = api_pb2.SecurityProfile.Unconfined
 LOCALHOST = api_pb2.SecurityProfile.Localhost
 
-_MACHINE_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "s390x": "s390x", "ppc64le": "ppc64le", "riscv64": "riscv64"}
+GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "s390x": "s390x", "ppc64le": "ppc64le", "riscv64": "riscv64"}
 _ACTIONS = frozenset(
     f"SCMP_ACT_{name}"
     for name in ("KILL", "KILL_THREAD", "KILL_PROCESS", "TRAP", "ERRNO", "TRACE", "ALLOW", "LOG", "NOTIFY")
@@ -91,7 +91,7 @@ def reduce_profile(profile: dict[str, Any], capabilities: frozenset[str], machin
         result["architectures"] = seccomp_default.architectures(machine, compatible=True)
     rules = []
     for rule in profile.get("syscalls") or []:
-        if not _applies(rule, capabilities, _MACHINE_NAMES.get(machine, machine)):
+        if not _applies(rule, capabilities, GO_ARCHITECTURES.get(machine, machine)):
             continue
         entry = {key: rule[key] for key in _ENTRY_KEYS if rule.get(key)}
         if "names" not in entry and rule.get("name"):

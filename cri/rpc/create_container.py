@@ -111,6 +111,7 @@ def _make(parts: Parts, handler: Handler, sandbox: Sandbox, container: Container
     image = _find_image(parts, config.image.image)
     image_config = parts.images.config(image.id)
     _describe_image(container, image)
+    container.foreign_architecture = _foreign_architecture(container, image_config)
     created = datetime.datetime.fromtimestamp(container.created_at / 1e9, datetime.UTC)
     layer = parts.layers.create(
         container.id, [container.name], image, _metadata(sandbox, container), f"{created:%Y-%m-%dT%H:%M:%S.%fZ}"
@@ -183,6 +184,15 @@ def _describe_image(container: Container, image: Image) -> None:
     container.image_name = named
     container.image_id = image.id
     container.image_ref = image.digested[0] if image.digested else image.id
+
+
+def _foreign_architecture(container: Container, image: dict[str, Any]) -> str:
+    """What the image is for, if not for this node. An emulator may run it all the same, so it is no error yet."""
+    asked = str(image.get("architecture") or "")
+    if not asked or asked == seccomp.GO_ARCHITECTURES.get(_MACHINE, asked):
+        return ""
+    _log.warning("Image is for another architecture", container=container.name, architecture=asked)
+    return asked
 
 
 def _metadata(sandbox: Sandbox, container: Container) -> dict[str, Any]:

@@ -14,8 +14,8 @@ def message(parts: Parts, image: Image) -> api_pb2.Image:
         repo_tags=image.names,
         repo_digests=image.digested,
         size=image.size,
-        spec=api_pb2.ImageSpec(image=image.id),
-        pinned=any(fnmatch.fnmatch(name, pattern) for pattern in parts.config.pinned_images for name in image.names),
+        spec=api_pb2.ImageSpec(image=image.id, annotations=dict(image.annotations)),
+        pinned=is_pinned(image, parts.config.pinned_images),
     )
     user = image.user.split(":")[0]
     if user.isdecimal():
@@ -25,6 +25,15 @@ def message(parts: Parts, image: Image) -> api_pb2.Image:
     else:
         result.uid.value = 0
     return result
+
+
+def is_pinned(image: Image, patterns: tuple[str, ...]) -> bool:
+    """Whether a name of the image, tagged or with a digest, fits a pattern: the whole, ``start*`` or ``*part*``."""
+    return any(
+        fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
+        for pattern in patterns
+        for name in (*image.names, *image.digested)
+    )
 
 
 def _list(parts: Parts, request: api_pb2.ListImagesRequest) -> api_pb2.ListImagesResponse:

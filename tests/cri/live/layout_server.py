@@ -54,11 +54,16 @@ class LayoutServer:
         self.asked[reference] += 1
         if kind == "manifests" and not reference.startswith("sha256:"):
             reference = json.loads((layout / "index.json").read_text())["manifests"][0]["digest"]
-        data = (layout / "blobs/sha256" / reference.removeprefix("sha256:")).read_bytes()
+        path = layout / "blobs/sha256" / reference.removeprefix("sha256:")
+        if not path.exists():
+            self._send(request, 404, b'{"errors": [{"code": "BLOB_UNKNOWN"}]}', "application/json")
+            return
+        data = path.read_bytes()
         if kind == "blobs":
             self._send(request, 200, data, "application/octet-stream", silent=reference in self.silent)
             return
-        self._send(request, 200, data, INDEX if b'"manifests"' in data else MANIFEST, digest=reference)
+        kind = json.loads(data).get("mediaType") or (INDEX if b'"manifests"' in data else MANIFEST)
+        self._send(request, 200, data, kind, digest=reference)
 
     def _send(
         self,

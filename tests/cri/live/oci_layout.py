@@ -73,11 +73,17 @@ def add_blob(directory: Path, data: bytes, kind: str) -> dict[str, Any]:
     return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(data)}
 
 
-def write(directory: Path, config: dict[str, Any], *layers: bytes) -> str:
+def write(
+    directory: Path,
+    config: dict[str, Any],
+    *layers: bytes,
+    architecture: str = "amd64",
+    annotations: dict[str, str] | None = None,
+) -> str:
     """Write an OCI layout; returns the image's id."""
     descriptors = [add_blob(directory, gzip.compress(layer, 1, mtime=0), _LAYER) for layer in layers]
     document = {
-        "architecture": "amd64",
+        "architecture": architecture,
         "os": "linux",
         "config": config,
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]},
@@ -85,6 +91,8 @@ def write(directory: Path, config: dict[str, Any], *layers: bytes) -> str:
     }
     configuration = add_blob(directory, json.dumps(document).encode(), _CONFIG)
     manifest = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": configuration, "layers": descriptors}
+    if annotations:
+        manifest["annotations"] = annotations
     index = {"schemaVersion": 2, "manifests": [add_blob(directory, json.dumps(manifest).encode(), _MANIFEST)]}
     (directory / "index.json").write_text(json.dumps(index))
     (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')

@@ -37,7 +37,26 @@ def test_images_are_found_by_every_name(service: Service) -> None:
     request = api.ListImagesRequest(filter={"image": {"image": BUSYBOX}})
     assert [i.id for i in service.images.ListImages(request).images] == [image.id]
     verbose = service.images.ImageStatus(api.ImageStatusRequest(image={"image": BUSYBOX}, verbose=True))
-    assert json.loads(verbose.info["info"])["imageSpec"]["os"] == "linux"
+    info = json.loads(verbose.info["info"])
+    assert info["imageSpec"]["os"] == "linux"
+    assert info["imageSpec"]["config"]["Env"] == ["PATH=/bin", "FROM_IMAGE=yes"]
+    assert info["labels"] is None
+
+
+def test_labels_and_annotations_are_shown(service: Service, tmp_path: Path) -> None:
+    layer = oci_layout.files_layer({"file": (b"x", 0o644)})
+    oci_layout.write(tmp_path / "layout", {"Labels": {"a": "b"}}, layer, annotations={"org.test.note": "hello"})
+    oci_layout.load(service.store, tmp_path / "layout", "localhost/annotated:1")
+    request = api.ImageStatusRequest(image={"image": "localhost/annotated:1"}, verbose=True)
+    response = service.images.ImageStatus(request)
+    assert dict(response.image.spec.annotations) == {"org.test.note": "hello"}
+    assert json.loads(response.info["info"])["labels"] == {"a": "b"}
+    # It has no command: a container without one of its own can't be made, and says whose fault that is.
+    with service.pod() as pod, pytest.raises(grpc.RpcError) as caught:
+        pod.create(image="localhost/annotated:1")
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "no command specified" in caught.value.details()
+    service.remove_image("localhost/annotated:1")
 
 
 def test_users_of_images_exclude_each_other(service: Service) -> None:
