@@ -161,7 +161,7 @@ def test_escalation_is_found():
 async def test_bootstrap_roles_hold_upstreams_rules(cluster, role, verb, group, resource, allowed):
     cluster.put(
         "clusterrolebindings.rbac.authorization.k8s.io",
-        binding("ClusterRoleBinding", "b", role, {"kind": "User", "name": "joe"}),
+        binding("ClusterRole", "b", role, {"kind": "User", "name": "joe"}),
     )
     name, _, subresource = resource.partition("/")
     question = AuthorizationAttributes(
