@@ -8,6 +8,7 @@ from apimachinery.objects.times import format_time, parse_time
 from controllers.deployment.rolling import available, limits, replicas
 
 _NEW_AVAILABLE = "NewReplicaSetAvailable"
+_OURS = ("Available", "Progressing", "ReplicaFailure")
 _TIMED_OUT = "ProgressDeadlineExceeded"
 
 
@@ -66,7 +67,7 @@ def conditions(
         failure: A ReplicaSet's ReplicaFailure condition, if there is one.
     """
     old_status = deployment.get("status") or {}
-    result: list[Obj] = []
+    result: list[Obj] = [row for row in old_status.get("conditions") or () if row.get("type") not in _OURS]
     moment = format_time(now)
 
     def put(kind: str, value: str, reason: str, message: str, *, touch: bool = False) -> None:

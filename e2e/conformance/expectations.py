@@ -9,6 +9,11 @@ OUTDATED = {
     "Kubectl describe should check if kubectl describe prints relevant information for rc and pods": (
         "wants the kube-proxy version of a node, which kubectl does not print any more"
     ),
+    r"Daemon set \[Serial\] should (not )?update pod when spec was updated": (
+        "compares revisions byte by byte with templates that have creationTimestamp: null, which is not written any more"
+    ),
+    "EndpointSlice should have Endpoints and EndpointSlices pointing to API Server": "uses discovery.k8s.io/v1beta1",
+    "DisruptionController": "uses policy/v1beta1",
     "CustomResourcePublishOpenAPI .* works for CRD with validation schema": (
         "wants kubectl's client-side validation messages; since 1.27 the server checks fields"
     ),
