@@ -10,9 +10,9 @@ OUTDATED = {
         "wants the kube-proxy version of a node, which kubectl does not print any more"
     ),
     r"Daemon set \[Serial\] should (not )?update pod when spec was updated": (
-        "compares revisions byte by byte with templates that have creationTimestamp: null, which is not written any more"
+        "compares revisions byte by byte with templates that have creationTimestamp: null, which is no longer written"
     ),
-    "EndpointSlice should have Endpoints and EndpointSlices pointing to API Server": "uses discovery.k8s.io/v1beta1",
+    "EndpointSlice": "uses discovery.k8s.io/v1beta1",
     "DisruptionController": "uses policy/v1beta1",
     "CustomResourcePublishOpenAPI .* works for CRD with validation schema": (
         "wants kubectl's client-side validation messages; since 1.27 the server checks fields"
