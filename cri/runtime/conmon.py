@@ -101,7 +101,8 @@ def create(conmon: str, job: Job) -> int:
             finally:
                 theirs.close()
                 os.close(start_read)
-            os.write(start_write, b"\0")
+            with contextlib.suppress(BrokenPipeError):  # it has ended already: its exit code tells
+                os.write(start_write, b"\0")
             code = first.wait()
             if code != 0:
                 raise errors.Internal(f"conmon failed with exit code {code}; is {job.log_path} writable?")
