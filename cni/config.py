@@ -10,6 +10,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+RANGE = {"subnet*": str, "rangeStart": str, "rangeEnd": str, "gateway": str}
+# What all plugins read; a plugin's own keys stand in its SHAPE.
+SHAPE = {
+    "cniVersion": str,
+    "name": str,
+    "args": {"cni": {"ips": [str], "mac": str}},
+    "runtimeConfig": {
+        "portMappings": [{}],
+        "bandwidth": {"shapedSubnets": [str], "unshapedSubnets": [str]},
+        "ips": [str],
+        "ipRanges": [[RANGE]],
+        "mac": str,
+        "deviceID": str,
+    },
+    "ipam": {"type": str},
+    "dns": result.DNS,
+    "cni.dev/valid-attachments": [{"containerID": str, "ifname": str}],
+    "cni.dev/attachments": [{"containerID": str, "ifname": str}],
+}
 _NAME_FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _NAME_REST = _NAME_FIRST | frozenset("_.-")
 _IFNAME_MAX = 15

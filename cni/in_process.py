@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cni import result
-from cni.config import Call, check_container_id, check_ifname, check_network_name
+from cni import result, shapes
+from cni.config import SHAPE, Call, check_container_id, check_ifname, check_network_name
 from cni.errors import (
     INCOMPATIBLE_VERSION,
     INVALID_CONFIG,
@@ -54,6 +54,7 @@ def run_module(module: ModuleType, call: Call, *, any_version: bool = False) -> 
     """Check a call and carry it out."""
     if call.command not in _FUNCTIONS:
         raise CNIError(INVALID_ENVIRONMENT, f"unknown CNI_COMMAND: {call.command}")
+    shapes.check(call.config, {**SHAPE, **getattr(module, "SHAPE", {})})
     check_network_name(call.name)
     require_supported(call.version, getattr(module, "SINCE", DEFAULT))
     since = _SINCE.get(call.command)

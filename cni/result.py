@@ -5,6 +5,7 @@ A result is a dict with `interfaces`, `ips`, `routes` and `dns` (each may be mis
 
 from __future__ import annotations
 
+from cni import shapes
 from cni.errors import DECODING_FAILURE, INCOMPATIBLE_VERSION, CNIError
 from cni.versions import LATEST, at_least, require_supported
 
@@ -14,6 +15,18 @@ if TYPE_CHECKING:
 
     Result = dict[str, Any]
 
+DNS = {"nameservers": [str], "domain": str, "search": [str], "options": [str]}
+ROUTE = {"dst*": str, "gw": str, "mtu": int, "advmss": int, "priority": int, "table": int, "scope": int}
+_OLD_ADDRESS = {"ip*": str, "gateway": str, "routes": [ROUTE]}
+_SHAPE = {
+    "cniVersion": str,
+    "interfaces": [{"name": str, "mac": str, "mtu": int, "sandbox": str, "socketPath": str, "pciID": str}],
+    "ips": [{"address*": str, "gateway": str, "interface": int}],
+    "routes": [ROUTE],
+    "dns": DNS,
+    "ip4": _OLD_ADDRESS,
+    "ip6": _OLD_ADDRESS,
+}
 _NEW_INTERFACE_KEYS = ("mtu", "socketPath", "pciID")
 _NEW_ROUTE_KEYS = ("mtu", "advmss", "priority", "table", "scope")
 
@@ -24,8 +37,7 @@ def parse(raw: Any) -> Result:
     Raises:
         CNIError: if it is no result.
     """
-    if not isinstance(raw, dict):
-        raise CNIError(DECODING_FAILURE, "could not parse prevResult: not an object")
+    shapes.check(raw, _SHAPE, "prevResult", DECODING_FAILURE)
     version = raw.get("cniVersion") or "0.1.0"
     require_supported(version)
     if not at_least(version, "0.3.0"):
@@ -34,8 +46,6 @@ def parse(raw: Any) -> Result:
     for key in ("interfaces", "ips", "routes"):
         entries = raw.get(key)
         if entries:
-            if not isinstance(entries, list):
-                raise CNIError(DECODING_FAILURE, f"could not parse prevResult: {key} is not a list")
             found[key] = [{k: v for k, v in entry.items() if key != "ips" or k != "version"} for entry in entries]
     found["dns"] = raw.get("dns") or {}
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cni import documents, in_process, result
+from cni import documents, in_process, result, shapes
 from cni.config import Call, check_container_id, check_ifname, check_network_name, parse_args
 from cni.errors import (
     DECODING_FAILURE,
@@ -46,6 +46,7 @@ def main(kind: str) -> int:
     try:
         raw = _read_stdin(command)
         config = _decode(raw, command)
+        shapes.check(config, {"cniVersion": str, "name": str}, code=DECODING_FAILURE)
         if isinstance(config.get("cniVersion"), str):
             version = config["cniVersion"]
         answer = _answer(kind, command, config)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ABOUT = "limits the bandwidth of containers"
 SINCE = "0.3.0"  # it can only be chained
+SHAPE = {"shapedSubnets": [str], "unshapedSubnets": [str]}
 _MAX_BURST = 0xFFFFFFFF // 8 * 8
 _KEYS = ("ingressRate", "ingressBurst", "egressRate", "egressBurst")
 _SUBNET_KEYS = ("shapedSubnets", "unshapedSubnets")

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from cni.result import Result
 
 ABOUT = "configures another plugin from flannel's subnet file"
+SHAPE = {
+    "delegate": {"type": str},
+    "ipam": {"type": str, "ranges": [[{}]], "routes": [{}]},
+    "subnetFile": str,
+    "dataDir": str,
+}
 _SUBNET_FILE = "/run/flannel/subnet.env"
 _DATA_DIR = "/var/lib/cni/flannel"
 

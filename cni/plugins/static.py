@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cni.config import check_args
 from cni.errors import INTERNAL, INVALID_CONFIG, CNIError
+from cni.result import DNS, ROUTE
 from linux import addresses
 
 TYPE_CHECKING = False
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from cni.result import Result
 
 ABOUT = "gives the addresses that its configuration names"
+SHAPE = {"ipam": {"addresses": [{"address*": str, "gateway": str}], "routes": [ROUTE], "dns": DNS}}
 _KNOWN_ARGS = ("IP", "GATEWAY", "MAC")
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from linux.netlink import Message
 
 ABOUT = "tunes the interface and the network parameters of containers"
+SHAPE = {"args": {"cni": {"sysctl": {}, "mac": str, "mtu": int, "promisc": bool, "allmulti": bool, "txQLen": int}}}
 _DATA_DIR = "/run/cni/tuning"
 _ALLOW_LIST = "/etc/cni/tuning/allowlist.conf"
 _ARGUMENTS = ("promisc", "mtu", "allmulti", "txQLen")

@@ -1,14 +1,16 @@
+import os
 import shutil
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from cni.plugins.dhcp import packet
 from cni.plugins.dhcp.daemon import Daemon, client_id, listen, option_number
 from linux import links, netns
-from tests.cni.conftest import addresses_in, config, with_result
+from tests.cni.conftest import REFERENCE, Way, addresses_in, config, with_result
 from tests.cni.test_bridge import outside
 
 
@@ -70,7 +72,7 @@ def server(host):
         "option domain example.com\n"
     )
     process = subprocess.Popen(
-        ["nsenter", f"--net={far}", "busybox", "udhcpd", "-f", str(settings)],
+        ["nsenter", f"--net={far}", "busybox", "udhcpd", "-f", "-a", "50", str(settings)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -109,6 +111,51 @@ def test_leases_renews_and_releases(our_way, host, server, daemon):
     lost = config("dhcp", ipam={"type": "dhcp", "daemonSocketPath": daemon})
     assert our_way.fails("CHECK", with_result(lost, answer), one).code == 3
     our_way.delete(lost, "")
+
+
+@pytest.mark.live
+def test_the_references_daemon_and_plugin_agree(host, server, plugin_directory, tmp_path):
+    """The same lease, seen through Debian's daemon and plugin and through ours: each pair speaks its own language."""
+    if not Path(REFERENCE, "dhcp").exists():
+        pytest.skip("no reference binary")
+    answers = []
+    for number, directory in enumerate((plugin_directory, REFERENCE)):
+        path = str(tmp_path / f"{number}.sock")
+        words = ["nsenter", f"--net={host.path}", f"{directory}/dhcp", "daemon", "-socketpath", path]
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            for _ in range(200):
+                if os.path.exists(path):
+                    break
+                time.sleep(0.05)
+            way, one = Way("executable", host, directory), host.container()
+            conf = config("macvlan", master="mktup", ipam={"type": "dhcp", "daemonSocketPath": path})
+            answer = way.add(conf, one, cid=f"c{number}")
+            assert addresses_in(one) == [answer["ips"][0]["address"]]
+            way.check(conf, one, answer, cid=f"c{number}")
+            way.delete(with_result(conf, answer), one, cid=f"c{number}")
+            answers.append(answer)
+        finally:
+            process.terminate()
+            process.wait(10)
+    ours, theirs = answers
+    assert ours["ips"][0]["gateway"] == theirs["ips"][0]["gateway"]
+    assert ours["routes"] == theirs["routes"]
+    assert [one["address"].partition("/")[2] for one in (*ours["ips"], *theirs["ips"])] == ["24", "24"]
+
+
+@pytest.mark.live
+def test_gc_and_status(our_way, host, server, daemon):
+    conf = config("macvlan", master="mktup", ipam={"type": "dhcp", "daemonSocketPath": daemon}, cniVersion="1.1.0")
+    one, two = host.container(), host.container()
+    our_way.call("STATUS", conf)
+    kept, lost = our_way.add(conf, one, cid="kept"), our_way.add(conf, two, cid="lost")
+    keep = [{"containerID": "kept", "ifname": "eth0"}]
+    our_way.call("GC", {**conf, "cni.dev/valid-attachments": keep})
+    our_way.check(conf, one, kept, cid="kept")
+    assert our_way.fails("CHECK", with_result(conf, lost), two, cid="lost").code == 3
+    our_way.call("GC", {**conf, "cni.dev/valid-attachments": []})
+    assert our_way.fails("CHECK", with_result(conf, kept), one, cid="kept").code == 3
 
 
 @pytest.mark.live

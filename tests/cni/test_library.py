@@ -285,10 +285,11 @@ def test_gc_after_a_crash(library, host):
 
 
 @pytest.mark.live
-def test_many_at_once(host, tmp_path):
-    library = Library([], str(tmp_path / "cache"))
+@pytest.mark.parametrize(("count", "in_process"), [(200, True), (40, False)])
+def test_many_at_once(host, tmp_path, plugin_directory, count, in_process):
+    library = Library([plugin_directory], str(tmp_path / "cache"), in_process=in_process)
     network = conflist(host.directory)
-    paths = [host.container() for _ in range(60)]
+    paths = [host.container() for _ in range(count)]
     given, failures = [], []
 
     def attach(number):

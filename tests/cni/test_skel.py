@@ -61,6 +61,12 @@ def test_version(run, program):
         ({"CNI_NETNS": ""}, CONF, 4),
         ({"CNI_PATH": ""}, CONF, 4),
         ({}, "{", 6),
+        ({}, "", 6),
+        ({}, "[1]", 6),
+        ({}, CONF.replace('"1.0.0"', "5"), 6),
+        ({}, CONF.replace('"n"', "5"), 6),
+        ({}, CONF.replace("1.0.0", "1.0"), 1),
+        ({}, CONF.replace("}", ', "nonsense": {"of": ["any", "kind"]}}'), 999),  # unknown keys are not what is wrong
         ({}, CONF.replace("1.0.0", "7.0.0"), 1),
         ({}, json.dumps({"cniVersion": "1.0.0", "type": "bridge"}), 7),
         ({}, CONF.replace('"n"', '"a b"'), 7),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cni.result import Result
 
 ABOUT = "gives addresses that a DHCP server leases; needs `dhcp daemon`"
+SHAPE = {"ipam": {"daemonSocketPath": str, "priority": int, "request": [{}], "provide": [{}]}}
 _SOCKET_PATH = "/run/cni/dhcp.sock"
 _TIMEOUT_SECONDS = 60.0
 

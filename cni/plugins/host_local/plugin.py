@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from cni.attachment import valid_attachments
-from cni.config import check_args
+from cni.config import RANGE, check_args
 from cni.errors import INTERNAL, INVALID_CONFIG, NOT_AVAILABLE, CNIError
 from cni.plugins.host_local import allocator, ranges
 from cni.plugins.host_local.disk_store import DiskStore
 from cni.plugins.host_local.resolv_conf import parse_file
+from cni.result import ROUTE
 from linux import addresses
 
 TYPE_CHECKING = False
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from cni.result import Result
 
 ABOUT = "gives addresses from ranges and keeps them in files"
+_ONE_RANGE = {key.rstrip("*"): kind for key, kind in RANGE.items()}
+SHAPE = {"ipam": {**_ONE_RANGE, "ranges": [[RANGE]], "routes": [ROUTE], "dataDir": str, "resolvConf": str}}
 _KNOWN_ARGS = ("IP", "GATEWAY", "MAC")
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cni.result import Result
 
 ABOUT = "forwards ports of the host to containers"
+SHAPE = {"conditionsV4": [str], "conditionsV6": [str]}
 FAMILIES = (addresses.AF_INET, addresses.AF_INET6)
 
 
