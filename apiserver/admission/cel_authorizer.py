@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from apiserver.admission.cel_functions import Function
+from apiserver.admission.cel_types import Function
 from apiserver.authentication.user import UserInfo, service_account_groups, service_account_name
 from apiserver.authorization.attributes import AuthorizationAttributes, Decision
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from apiserver.admission import cel_authorizer, cel_functions
-from apiserver.admission.cel_functions import Function
+from apiserver.admission.cel_types import Function, as_value
 
 EXTENSIONS: Final = (
     "optional", "strings", "math", "lists", "sets", "encoders", "bindings", "two-var-comprehensions"
@@ -142,7 +142,7 @@ def _texts() -> Iterator[Function]:
             if found is None:
                 raise ValueError("no such overload")
             return str(found)
-        return str(plain.eval(data={"x": cel_functions.as_value(value)}).value())
+        return str(plain.eval(data={"x": as_value(value)}).value())
 
     for kind in (*_ORDERED, "map<dyn,dyn>"):
         yield Function("string_", (kind,), "string", run)

@@ -6,20 +6,16 @@ them apart by it. A function whose result is optional gives a list of none or on
 
 from __future__ import annotations
 
-import datetime
 import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from apimachinery.objects.quantity import QuantityError, format_quantity, parse_quantity
+from apiserver.admission.cel_types import Function, as_value
 
 QUANTITY: Final = "\x01quantity"
 URL: Final = "\x01url"
@@ -50,19 +46,6 @@ _FORMATS: Final[dict[str, tuple[str, int]]] = {
     "date": (r"\d{4}-\d{2}-\d{2}", 10),
     "datetime": (r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", 64),
 }
-
-
-def as_value(value: Any) -> Any:
-    """Return a value as the library takes it where no type is declared."""
-    if isinstance(value, datetime.datetime):
-        out = Timestamp()
-        out.FromDatetime(value)
-        return out
-    if isinstance(value, datetime.timedelta):
-        length = Duration()
-        length.FromTimedelta(value)
-        return length
-    return value
 
 
 def _try(function: Callable[..., Any], *args: Any) -> bool:
@@ -286,17 +269,6 @@ def _format(name: str) -> Callable[[], dict[str, str]]:
 _ORDERED: Final = ("int", "uint", "double", "bool", "string", "bytes", "timestamp", "duration")
 _SUMMED: Final = ("int", "uint", "double", "duration")
 _ANY: Final = (*_ORDERED, "list<dyn>", "map<dyn,dyn>", "null")
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """One overload; a member is called on its first parameter. Types are spelt as in CEL's own declarations."""
-
-    name: str
-    parameters: tuple[str, ...]
-    result: str
-    run: Callable[..., Any]
-    member: bool = False
 
 
 def _of(name: str, parameters: str, result: str, run: Callable[..., Any]) -> Function:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.any_pb2 import Any as AnyMessage
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _SCALARS: Final = {
@@ -116,16 +117,12 @@ _CLASSES: Final = _classes()
 
 def read(serialized: bytes) -> Any:
     """Return the tree of what `Expression.serialize` wrote: a ParsedExpr or a CheckedExpr."""
-    from google.protobuf.any_pb2 import Any as AnyMessage
-
     outer = AnyMessage.FromString(serialized)
     return _CLASSES[outer.type_url.removeprefix(_PREFIX)].FromString(outer.value)
 
 
 def written(tree: Any) -> bytes:
     """Return what `Env.deserialize` reads."""
-    from google.protobuf.any_pb2 import Any as AnyMessage
-
     outer = AnyMessage(type_url=_PREFIX + tree.DESCRIPTOR.name, value=tree.SerializeToString())
     return outer.SerializeToString()
 

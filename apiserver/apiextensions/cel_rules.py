@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from apimachinery.objects.field_path import FieldError, FieldPath
 from apimachinery.objects.metadata import Obj
-from apiserver.admission.cel import COST_LIMIT_EXCEEDED, EvaluationError, Expression, program
-from apiserver.admission.cel_functions import as_value
+from apiserver.admission.cel import COST_LIMIT_EXCEEDED, EvaluationError, Expression
+from apiserver.admission.cel_types import as_value
 from apiserver.apiextensions import rule_path
 from apiserver.apiextensions.correlation import MISSING, earlier_items, item_key, keyed_items, same
 
@@ -129,6 +129,8 @@ class Rule:
     )
 
     def __init__(self, raw: Obj) -> None:
+        from apiserver.admission.cel_compiler import program
+
         self.optional_old = bool(raw.get("optionalOldSelf"))
         optional = frozenset({"oldSelf"}) if self.optional_old else frozenset()
         self.expression: Expression = program(raw["rule"], VARIABLES, optional)
@@ -177,17 +179,18 @@ def compile_rules(schema: Obj | None) -> RuleNode | None:
     Raises:
         CompileError: a rule is no CEL.
     """
-    if not schema or not _mentions_rules(schema):
+    if not schema or not has_rules(schema):
         return None
     return RuleNode(schema)
 
 
-def _mentions_rules(schema: Obj) -> bool:
+def has_rules(schema: Obj) -> bool:
+    """Tell whether there are rules at any level of a schema."""
     if schema.get("x-kubernetes-validations"):
         return True
     parts = [*(schema.get("properties") or {}).values(), *(schema.get("allOf") or ())]
     parts += [schema.get("items"), schema.get("additionalProperties")]
-    return any(isinstance(part, dict) and _mentions_rules(part) for part in parts)
+    return any(isinstance(part, dict) and has_rules(part) for part in parts)
 
 
 @dataclass(frozen=True, slots=True)

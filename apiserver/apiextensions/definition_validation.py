@@ -22,7 +22,8 @@ from apimachinery.objects.field_path import (
     too_many,
 )
 from apimachinery.objects.metadata import Obj
-from apiserver.apiextensions import rule_check, structural_validation
+from apiserver.apiextensions import structural_validation
+from apiserver.apiextensions.cel_rules import has_rules
 from apiserver.apiextensions.crd import is_established, storage_version
 from apiserver.registry.json_path import JSONPathError, compile_path
 
@@ -196,7 +197,9 @@ def _schema(schema: Obj | None, path: FieldPath) -> Iterator[FieldError]:
         return
     found = list(structural_validation.problems(schema, path))
     yield from found
-    if not found:
+    if not found and has_rules(schema):
+        from apiserver.apiextensions import rule_check
+
         yield from rule_check.problems(schema, path)
 
 

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-from apiserver.admission import cel_environment
-
 _CLASSES: Final = {
     "[:alpha:]": "a-zA-Z",
     "[:digit:]": "0-9",
@@ -32,6 +30,8 @@ _PIECE: Final = re.compile(r"\\z|\\.|\[:\w+:\]|.", re.DOTALL)
 
 @lru_cache(maxsize=1)
 def _re2() -> Any:
+    from apiserver.admission import cel_environment
+
     cel = cel_environment.native()
     return cel.NewEnv(variables={"x": cel.Type.STRING, "p": cel.Type.STRING}).compile("x.matches(p)")
 

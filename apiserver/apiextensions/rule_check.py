@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from apimachinery.objects.field_path import FieldError, FieldPath, forbidden, invalid, not_supported, required
 from apimachinery.objects.metadata import Obj
-from apiserver.admission import cel, cel_environment, cel_syntax
+from apiserver.admission import cel_compiler, cel_environment, cel_syntax
+from apiserver.admission.cel import CompileError
 from apiserver.apiextensions import rule_path
 from apiserver.apiextensions.cel_rules import VARIABLES, escape
 from apiserver.apiextensions.rule_cost import most_expensive, plus, times
@@ -159,12 +160,12 @@ def _check_expression(
     source, where = raw[name], path.child(name)
     environment, declared = known
     try:
-        checked = cel.check(environment, source, optional="oldSelf" if raw.get("optionalOldSelf") else "")
-    except cel.CompileError as error:
+        checked = cel_compiler.check(environment, source, optional="oldSelf" if raw.get("optionalOldSelf") else "")
+    except CompileError as error:
         words = "" if name == "rule" else "messageExpression "
         yield invalid(where, source, f"{words}compilation failed: {error}")
         return
-    kind = cel.type_name(checked)
+    kind = cel_compiler.type_name(checked)
     if name == "rule" and kind != "bool":
         yield invalid(where, source, "cel expression must evaluate to a bool")
         return
@@ -172,7 +173,7 @@ def _check_expression(
         yield invalid(where, source, "messageExpression must evaluate to a string")
         return
     if name == "rule":
-        uses_old = "oldSelf" in cel_syntax.names(cel.parse(source, VARIABLES).expr)
+        uses_old = "oldSelf" in cel_syntax.names(cel_compiler.parse(source, VARIABLES).expr)
         if uses_old and level.alike is not None:
             told = f"oldSelf cannot be used on the uncorrelatable portion of the schema within {level.alike}"
             yield invalid(where, source, told)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from apiserver.admission import cel, cel_environment
+from apiserver.admission import cel_compiler, cel_environment
 from apiserver.apiextensions.cel_rules import escape
 from apiserver.apiextensions.rule_cost import UNBOUNDED, most_expensive
 from apiserver.apiextensions.rule_types import Types, spelt
@@ -43,4 +43,4 @@ def test_costs(schema, rule, cost):
     types = Types(schema, escape)
     assert types.root is not None
     environment = cel_environment.checking({"self": cel_environment.type_of(spelt(types.root))}, types.pool())
-    assert most_expensive(cel.check(environment, rule), {"self": types.root}) == cost
+    assert most_expensive(cel_compiler.check(environment, rule), {"self": types.root}) == cost
