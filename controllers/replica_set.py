@@ -13,7 +13,7 @@ from apimachinery.controller.expectations import Expectations
 from apimachinery.controller.runner import Controller
 from apimachinery.objects import selectors
 from apimachinery.objects.conditions import get_condition, set_condition
-from apimachinery.objects.metadata import Obj, is_deleting, labels, metadata, namespace, uid
+from apimachinery.objects.metadata import Obj, is_deleting, labels, metadata, namespace, number_in, uid
 from apimachinery.objects.owner_references import controller_of
 from apimachinery.objects.pods import is_active, is_ready
 from apimachinery.objects.times import now as now_text
@@ -25,13 +25,14 @@ from controllers.pod_control import PodControl
 from controllers.workload_pods import follow_pods, selecting
 
 _BURST = 500
+_COST = "controller.kubernetes.io/pod-deletion-cost"
 _PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 
 def deletion_rank(pod: Obj, related_on_node: int = 0) -> tuple[Any, ...]:
     """Sort key: pods to delete first come first (unassigned, pending, unready, cheap, crowded, young, restarting)."""
     status = pod.get("status") or {}
-    cost = int((metadata(pod).get("annotations") or {}).get("controller.kubernetes.io/pod-deletion-cost") or 0)
+    cost = number_in(pod, _COST)
     restarts = sum(row.get("restartCount", 0) for row in status.get("containerStatuses") or ())
     ready_since = (get_condition(status, "Ready") or {}).get("lastTransitionTime") or ""
     created = metadata(pod).get("creationTimestamp") or ""

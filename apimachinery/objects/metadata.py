@@ -42,6 +42,14 @@ def annotations(obj: Obj) -> dict[str, str]:
     return metadata(obj).get("annotations") or {}
 
 
+def number_in(obj: Obj, annotation: str) -> int:
+    """The whole number in an annotation; 0 where there is none or something else."""
+    try:
+        return int(annotations(obj).get(annotation) or 0)
+    except ValueError:
+        return 0
+
+
 def finalizers(obj: Obj) -> list[str]:
     """metadata.finalizers; an empty list where there are none."""
     return metadata(obj).get("finalizers") or []

@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from apimachinery.objects.metadata import Obj, annotations, labels, metadata, name, namespace
+from apimachinery.objects.metadata import Obj, annotations, labels, metadata, name, namespace, number_in
 from apimachinery.objects.names import safe_encode
 from apimachinery.objects.owner_references import new_controller_ref
 
@@ -35,10 +35,7 @@ def without_hash(template: Obj) -> Obj:
 
 def revision(obj: Obj) -> int:
     """The number of an object's revision; 0 where it has none."""
-    try:
-        return int(annotations(obj).get(REVISION) or 0)
-    except ValueError:
-        return 0
+    return number_in(obj, REVISION)
 
 
 def find_new(deployment: Obj, sets: list[Obj]) -> Obj | None:

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from apimachinery.objects.metadata import Obj, annotations, name
+from apimachinery.objects.metadata import Obj, name, number_in
 from controllers.deployment.revisions import MAX
 
 
@@ -116,7 +116,7 @@ def _share(one: Obj, deployment: Obj, to_add: int, added: int, allowed: int) -> 
     if replicas(deployment) == 0:
         fraction = -replicas(one)
     else:
-        before = int(annotations(one).get(MAX) or 0) or int((deployment.get("status") or {}).get("replicas") or 0)
+        before = number_in(one, MAX) or int((deployment.get("status") or {}).get("replicas") or 0)
         if not before:
             return 0
         fraction = _round(replicas(one) * allowed / before) - replicas(one)
