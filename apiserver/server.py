@@ -249,6 +249,7 @@ class Server:
 
     async def _bootstrap(self) -> None:
         await ensure_bootstrap(self.loopback)
+        await self.cached.ensure_fresh()  # the authorizer reads from the cache
         self._roles_ready = True
 
     def _bootstrap_objects(self) -> BootstrapObjects:

@@ -58,6 +58,19 @@ class Api:
         self.json("POST", f"/api/v1/namespaces/{name}/serviceaccounts", account)
         return f"/api/v1/namespaces/{name}"
 
+    def grant(self, user: str, *rules: dict[str, Any], name: str = "") -> None:
+        """Give a user rights in the whole cluster, by a role and a binding of its name."""
+        group, path = "rbac.authorization.k8s.io", "/apis/rbac.authorization.k8s.io/v1"
+        meta = {"apiVersion": f"{group}/v1", "metadata": {"name": name or user}}
+        role = meta | {"kind": "ClusterRole", "rules": list(rules)}
+        binding = meta | {
+            "kind": "ClusterRoleBinding",
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name or user},
+            "subjects": [{"kind": "User", "name": user, "apiGroup": group}],
+        }
+        assert self.json("POST", f"{path}/clusterroles", role)[0] == 201
+        assert self.json("POST", f"{path}/clusterrolebindings", binding)[0] == 201
+
     def add_debug_container(self, pod_path: str, container: dict[str, Any]) -> tuple[int, Any]:
         body = {"spec": {"ephemeralContainers": [container]}}
         return self.json("PATCH", f"{pod_path}/ephemeralcontainers", body, "application/strategic-merge-patch+json")

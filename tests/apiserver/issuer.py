@@ -19,7 +19,7 @@ class Issuer:
         self._key = ec.generate_private_key(ec.SECP256R1())
         directory.mkdir(exist_ok=True)
         self.server = ExtensionServer(directory, "issuer", self._answer)
-        self.url = f"https://127.0.0.1:{self.server.port}"
+        self.url = f"https://{self.server.address}:{self.server.port}"
         self.authority = base64.b64decode(self.server.bundle).decode()
 
     def _answer(self, method, path, body, headers):

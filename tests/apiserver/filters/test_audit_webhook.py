@@ -23,7 +23,7 @@ async def test_events_are_sent_in_batches_and_again_after_a_failure(tmp_path):
             {
                 "name": "c",
                 "cluster": {
-                    "server": f"https://127.0.0.1:{server.port}/log",
+                    "server": f"https://{server.address}:{server.port}/log",
                     "certificate-authority-data": server.bundle,
                 },
             }
