@@ -1,7 +1,8 @@
 """The network plugins against the reference's, side by side: bridge + host-local + portmap, ADD and DEL.
 
 Run as root: `python bench/cni.py [ROUNDS]`. Everything happens in network namespaces of its own. Wall clock and CPU
-(own and children's) of each call, p50; then throughput between two pods against a veth pair and bridge made by hand.
+(own and children's) of each call, p50; then throughput between two pods, as a multiple of that over a veth pair and a
+bridge made by hand in the same round. The ways take turns, so that what else goes on meets all of them.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ from linux import links, netns
 from linux.netlink import Netlink
 
 REFERENCE = "/usr/lib/cni"
-SECONDS = 1.0
+SECONDS = 0.2
 
 
 def network(directory, ports=True, masquerade=True):
@@ -56,119 +57,152 @@ def median(values):
     return sorted(values)[len(values) // 2] * 1000
 
 
-def measure(library, conf, directory, rounds, ports):
-    """ADD and DEL of some containers; (wall, CPU) of each."""
-    paths = [f"{directory}/c{number}" for number in range(rounds)]
-    for path in paths:
-        netns.pin("net", path)
-    added, deleted = [], []
-    mappings = [
-        [{"hostPort": 30000 + number, "containerPort": 80, "protocol": "tcp"}] if ports else None
-        for number in range(rounds)
-    ]
-    for number, path in enumerate(paths):
-        wall, used = time.perf_counter(), cpu()
-        library.add(conf, f"c{number}", path, port_mappings=mappings[number])
-        added.append((time.perf_counter() - wall, cpu() - used))
-    for number, path in enumerate(paths):
-        wall, used = time.perf_counter(), cpu()
-        library.delete(conf, f"c{number}", path)
-        deleted.append((time.perf_counter() - wall, cpu() - used))
-    for path in paths:
-        netns.unpin(path)
-    return [(median([w for w, _ in one]), median([c for _, c in one])) for one in (added[2:], deleted[2:])]
+class Row:
+    """A way to run plugins, on a host of its own, with what its calls took: (wall, CPU) of each."""
+
+    def __init__(self, name, library, directory):
+        self.name, self.library = name, library
+        self.directory = tempfile.mkdtemp(dir=directory)
+        self.host = f"{self.directory}/host"
+        self.added, self.deleted = [], []
+        netns.pin("net", self.host)
+
+    def call(self, method, times, conf, number, **more):
+        def work():
+            wall, used = time.perf_counter(), cpu()
+            method(conf, f"c{number}", f"{self.directory}/c{number}", **more)
+            times.append((time.perf_counter() - wall, cpu() - used))
+
+        netns.run_in(self.host, work)
+
+    def median(self, which):
+        return " | ".join(f"{median([one[part] for one in which[2:]]):.1f}" for part in (0, 1))
 
 
-def on_a_host(directory, work):
-    path = f"{directory}/host"
-    netns.pin("net", path)
-    try:
-        return netns.run_in(path, work)
-    finally:
-        netns.unpin(path)
+def measure(rows, rounds, ports, masquerade):
+    """ADD and DEL of some containers, the ways by turns, so that all meet the same disturbances."""
+    conf = {row.name: network(row.directory, ports, masquerade) for row in rows}
+    for row in rows:
+        for number in range(rounds):
+            netns.pin("net", f"{row.directory}/c{number}")
+    for number in range(rounds):
+        mappings = [{"hostPort": 30000 + number, "containerPort": 80, "protocol": "tcp"}] if ports else None
+        for row in rows:
+            row.call(row.library.add, row.added, conf[row.name], number, port_mappings=mappings)
+    for number in range(rounds):
+        for row in rows:
+            row.call(row.library.delete, row.deleted, conf[row.name], number)
+    for row in rows:
+        for path in (*(f"{row.directory}/c{number}" for number in range(rounds)), row.host):
+            netns.unpin(path)
 
 
-def throughput(server_path, client_path, address):
-    """Bytes a second over one TCP connection from one namespace to another."""
+class Pair:
+    """Two containers, and one TCP connection after the other between them."""
 
-    def listen():
-        made = socket.create_server((address, 9000))
-        made.settimeout(10)
-        return made
+    def __init__(self, name, paths, address):
+        self.name, self._paths, self._address = name, paths, address
 
-    server = netns.run_in(server_path, listen)
-    client = netns.run_in(client_path, lambda: socket.create_connection((address, 9000), 10))
-    peer, _ = server.accept()
-    stop = time.monotonic() + SECONDS
-    chunk = bytes(1 << 20)
+    def transfer(self):
+        """Bytes a second, and bytes a second of this process's CPU time (which others on the machine don't change)."""
+        server = netns.run_in(self._paths[1], lambda: socket.create_server((self._address, 9000)))
+        client = netns.run_in(self._paths[0], lambda: socket.create_connection((self._address, 9000), 10))
+        server.settimeout(10)
+        peer, _ = server.accept()
+        stop = time.monotonic() + SECONDS
+        chunk = bytes(1 << 20)
 
-    def send():
-        try:
+        def send():
             while time.monotonic() < stop:
                 client.sendall(chunk)
-        except OSError:
-            return
-        finally:
             client.shutdown(socket.SHUT_WR)
 
-    threading.Thread(target=send, daemon=True).start()
-    buffer, got, start = bytearray(1 << 20), 0, time.monotonic()
-    while count := peer.recv_into(buffer):
-        got += count
-    rate = got / (time.monotonic() - start)
-    for one in (client, peer, server):
-        one.close()
-    return rate * 8 / 1e9
+        before, start, got, buffer = time.process_time(), time.monotonic(), 0, bytearray(1 << 20)
+        sender = threading.Thread(target=send)
+        sender.start()
+        while count := peer.recv_into(buffer):
+            got += count
+        sender.join()
+        rates = got / (time.monotonic() - start), got / (time.process_time() - before)
+        for one in (client, peer, server):
+            one.close()
+        return rates
 
 
-def pods(directory, library, *, masquerade):
-    """Two containers made by plugins."""
-    conf = network(directory, ports=False, masquerade=masquerade)
-    paths = [f"{directory}/t{number}" for number in range(2)]
-    for number, path in enumerate(paths):
-        netns.pin("net", path)
-        answer = library.add(conf, f"t{number}", path)
-    rate = throughput(paths[1], paths[0], answer["ips"][0]["address"].partition("/")[0])
-    for number, path in enumerate(paths):
-        library.delete(conf, f"t{number}", path)
-        netns.unpin(path)
-    return rate
-
-
-def by_hand(directory):
-    """Two containers made by hand: a bridge, two veth pairs, two addresses."""
-    links.add_bridge("mkthand0")
-    bridge = links.get("mkthand0").index
-    paths = [f"{directory}/h{number}" for number in range(2)]
-    for number, path in enumerate(paths):
-        netns.pin("net", path)
-        descriptor = os.open(path, os.O_RDONLY)
-        with Netlink() as nl:
-            nl.send(links.new_veth(f"mkth{number}", "eth0", peer_netns=descriptor, master=bridge, up=True))
-        os.close(descriptor)
-
-        def configure(number=number):
-            links.add_address("eth0", f"10.97.0.{number + 2}/24")
-            links.set_up("eth0")
-
-        netns.run_in(path, configure)
-    time.sleep(0.1)
-    rate = throughput(paths[1], paths[0], "10.97.0.3")
+def by_plugins(name, directory, library, *, masquerade):
+    """Two containers of a host of their own, made by plugins."""
+    directory = tempfile.mkdtemp(dir=directory)
+    paths = [f"{directory}/{word}" for word in ("host", "one", "two")]
     for path in paths:
-        netns.unpin(path)
-    return rate
+        netns.pin("net", path)
+    conf = network(directory, ports=False, masquerade=masquerade)
+    for path in paths[1:]:
+        answer = netns.run_in(paths[0], lambda path=path: library.add(conf, os.path.basename(path), path))
+    return Pair(name, paths[1:], answer["ips"][0]["address"].partition("/")[0]), paths
+
+
+def by_hand(name, directory):
+    """The same made by hand: a bridge, two veth pairs, two addresses."""
+    directory = tempfile.mkdtemp(dir=directory)
+    paths = [f"{directory}/{word}" for word in ("host", "one", "two")]
+    for path in paths:
+        netns.pin("net", path)
+
+    def make():
+        links.add_bridge("mkthand0")
+        bridge = links.get("mkthand0").index
+        for number, path in enumerate(paths[1:]):
+            descriptor = os.open(path, os.O_RDONLY)
+            with Netlink() as nl:
+                nl.send(links.new_veth(f"mkth{number}", "eth0", peer_netns=descriptor, master=bridge, up=True))
+            os.close(descriptor)
+
+            def configure(number=number):
+                links.add_address("eth0", f"10.97.0.{number + 2}/24")
+                links.set_up("eth0")
+
+            netns.run_in(path, configure)
+
+    netns.run_in(paths[0], make)
+    return Pair(name, paths[1:], "10.97.0.3"), paths
+
+
+def interval(values):
+    """The median, and the interval that holds the true one with 95 % probability (by the ranks of the values)."""
+    ordered, count = sorted(values), len(values)
+    reach = int(0.98 * count**0.5) + 1
+    low, high = max(0, count // 2 - reach), min(count - 1, count // 2 + reach)
+    return f"{ordered[count // 2]:.3f} ({ordered[low]:.3f} to {ordered[high]:.3f})"
+
+
+def compare(pairs, rounds):
+    """Each pair's throughput as a multiple of the first one's in the same round; the order turns around each time."""
+    rates = {pair.name: [] for pair in pairs}
+    for pair in pairs:
+        pair.transfer()
+    for number in range(rounds):
+        for pair in pairs[:: 1 if number % 2 else -1]:
+            rates[pair.name].append(pair.transfer())
+    first = rates[pairs[0].name]
+    for name, found in rates.items():
+        wall, used = (
+            interval([mine[part] / theirs[part] for mine, theirs in zip(found, first, strict=True)]) for part in (0, 1)
+        )
+        middle = sorted(rate for rate, _ in found)[rounds // 2] * 8 / 1e9
+        print(f"| {name} | {middle:.1f} | {wall} | {used} |")
 
 
 def main(rounds):
     directory = tempfile.mkdtemp(prefix="mkt-bench-")
+    pinned = []
     try:
         executables = f"{directory}/bin"
         with contextlib.redirect_stdout(io.StringIO()):
             install(executables)
-        rows = [("ours, in process", Library([], f"{directory}/cache"))]
-        rows.append(("ours, executables", Library([executables], f"{directory}/cache", in_process=False)))
+        libraries = {"ours, in process": Library([], f"{directory}/cache0")}
+        libraries["ours, executables"] = Library([executables], f"{directory}/cache1", in_process=False)
         if Path(REFERENCE, "bridge").exists():
-            rows.append(("reference 1.1.1 (Go)", Library([REFERENCE], f"{directory}/cache", in_process=False)))
+            libraries["reference 1.1.1 (Go)"] = Library([REFERENCE], f"{directory}/cache2", in_process=False)
         for title, ports, masquerade in (
             ("bridge + host-local", False, False),
             ("bridge (ipMasq) + host-local", False, True),
@@ -176,25 +210,21 @@ def main(rounds):
         ):
             print(f"\n{title}\n\n| p50 of {rounds - 2}, ms | ADD wall | ADD CPU | DEL wall | DEL CPU |")
             print("|---|---|---|---|---|")
-            for name, library in rows:
-                conf = network(directory, ports, masquerade)
-                add, delete = on_a_host(
-                    directory, lambda one=library, c=conf, p=ports: measure(one, c, directory, rounds, p)
-                )
-                print(f"| {name} | {add[0]:.1f} | {add[1]:.1f} | {delete[0]:.1f} | {delete[1]:.1f} |")
-        print("\n| pod to pod, one TCP connection | Gbit/s |\n|---|---|")
-        ways = [("veth and bridge by hand", lambda: by_hand(directory))]
-        for name, library in (rows[0], rows[-1]):
-            for masquerade, words in ((False, ""), (True, ", ipMasq (connection tracking)")):
-                work = lambda one=library, m=masquerade: pods(directory, one, masquerade=m)  # noqa: E731
-                ways.append((name + words, work))
-        rates = {name: [] for name, _ in ways}
-        for _ in range(5):
-            for name, work in ways:
-                rates[name].append(on_a_host(directory, work))
-        for name, found in rates.items():
-            print(f"| {name} | {sorted(found)[2]:.1f} |")
+            rows = [Row(name, library, directory) for name, library in libraries.items()]
+            measure(rows, rounds, ports, masquerade)
+            for row in rows:
+                print(f"| {row.name} | {row.median(row.added)} | {row.median(row.deleted)} |")
+        print(
+            f"\n| pod to pod, one TCP connection, {2 * rounds} by turns | Gbit/s | by hand = 1 | bytes per CPU second |"
+        )
+        print("|---|---|---|---|")
+        made = [by_hand("veth and bridge by hand", directory), by_hand("the same once more", directory)]
+        made += [by_plugins(name, directory, one, masquerade=False) for name, one in list(libraries.items())[::2]]
+        pinned = [path for _, paths in made for path in paths]
+        compare([pair for pair, _ in made], 2 * rounds)
     finally:
+        for path in pinned:
+            netns.unpin(path)
         shutil.rmtree(directory)
 
 

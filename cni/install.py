@@ -11,6 +11,7 @@ import marshal
 import os
 import struct
 import sys
+from types import CodeType
 
 from cni.plugins import registry
 from linux.files import atomic_write
@@ -20,11 +21,12 @@ _ROOTS = ("cni", "linux", "struct")
 _SCRIPT = """#!{python} -ISEB
 # The CNI plugin {kind} of minikube-py: written by `minikube-py cni install`.
 import marshal
-with open({modules!r}, "rb") as file:
-    modules = marshal.loads(file.read())
+file = open({modules!r}, "rb", 0)
+head = int.from_bytes(file.read(4), "little")
+start, index = marshal.loads(file.read(head))
 scope = {{}}
-exec(marshal.loads(modules["cni.start"][1]), scope)
-scope["main"]({kind!r}, modules)
+exec(start, scope)
+scope["main"]({kind!r}, index, file.fileno(), 4 + head)
 """
 
 
@@ -45,13 +47,13 @@ def install(directory: str) -> int:
 
 
 def _compiled() -> bytes:
-    """Every module that a plugin may import from this project: its name, whether it is a package, its code.
+    """Every module that a plugin may import from this project, behind a head that says where each one's code is.
 
     And Python's struct, which is a line long. The statement that postpones annotations becomes the compiler's flag: it
     would import a module for nothing.
     """
     tree = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    found: dict[str, tuple[bool, bytes]] = {}
+    found: dict[str, tuple[bool, CodeType]] = {}
     wanted = ["struct", "cni.start", "cni.skel", "cni.plugins.dhcp.daemon", *registry.PLUGINS.values()]
     while wanted:
         name = wanted.pop()
@@ -70,5 +72,16 @@ def _compiled() -> bytes:
         wanted = [one for one in {name.rpartition(".")[0], *wanted} if one.partition(".")[0] in _ROOTS]
         code.body = [one for one in code.body if not (isinstance(one, ast.ImportFrom) and one.module == "__future__")]
         flags = __future__.annotations.compiler_flag
-        found[name] = package, marshal.dumps(compile(code, source, "exec", flags, dont_inherit=True))
-    return marshal.dumps(found)
+        found[name] = package, compile(code, source, "exec", flags, dont_inherit=True)
+    return _packed(found)
+
+
+def _packed(modules: dict[str, tuple[bool, CodeType]]) -> bytes:
+    start = modules.pop("cni.start")[1]
+    index, codes = {}, b""
+    for name, (package, code) in sorted(modules.items()):
+        packed = marshal.dumps(code)
+        index[name] = package, len(codes), len(packed)
+        codes += packed
+    head = marshal.dumps((start, index))
+    return len(head).to_bytes(4, "little") + head + codes

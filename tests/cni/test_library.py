@@ -1,3 +1,4 @@
+import base64
 import json
 import os
 import shutil
@@ -256,6 +257,27 @@ def test_a_whole_list(library, host, version):
     assert addresses_in(one) == []
     assert library.attachments() == []
     assert tables(host) == []
+
+
+@pytest.mark.live
+def test_what_is_cached_is_what_the_reference_library_reads(host, tmp_path):
+    """Its keys and its forms: checked by hand with libcni of Debian, which removed what we had added and we what it had."""
+    library, network, one = Library([], str(tmp_path / "cache")), conflist(host.directory), host.container()
+    host.inside(lambda: library.add(network, "one", one, port_mappings=PORTS, args={"IgnoreUnknown": "1"}))
+    kept = json.loads((tmp_path / "cache" / "results" / "mktlist-one-eth0").read_text())
+    assert json.loads(base64.b64decode(kept.pop("config"))) == network.raw
+    result = kept.pop("result")
+    assert (result["cniVersion"], result["ips"][0]["interface"]) == ("1.0.0", 2)
+    assert kept == {
+        "kind": "cniCacheV1",
+        "containerId": "one",
+        "networkName": "mktlist",
+        "ifName": "eth0",
+        "netns": one,
+        "cniArgs": [["IgnoreUnknown", "1"]],
+        "capabilityArgs": {"portMappings": PORTS},
+    }
+    host.inside(lambda: library.delete(network, "one", one))
 
 
 @pytest.mark.live
