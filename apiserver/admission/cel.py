@@ -58,7 +58,7 @@ class Expression:
             result = self._program.eval(data={name: values[name] for name in self.variables if name in values})
             value = result.plain_value()
             failed = result.type().name() == "ERROR"
-        except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        except (RuntimeError, TypeError, ValueError, OverflowError, SystemError) as error:
             raise EvaluationError(_evaluation_words(str(error))) from error
         if failed:
             raise EvaluationError(_evaluation_words(str(value)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from apiserver.admission import cel_environment, cel_syntax
+from apiserver.admission import cel_environment, cel_optionals, cel_syntax
 from apiserver.admission.cel import STATUS, CompileError, Expression
-from apiserver.admission.cel_functions import MAP_OF_ENTRIES, RENAMED
+from apiserver.admission.cel_functions import MAP_OF_ENTRIES, RANGE, RENAMED
 
 # The library checks text of this length in some 20 ms.
 _MOST_CHARACTERS: Final = 100_000
@@ -107,11 +107,19 @@ def program(source: str, declared: frozenset[str], optional: frozenset[str] = fr
     """
     tree = parse(source, declared)
     used = cel_syntax.names(tree.expr)
+    try:
+        cel_optionals.check(tree.expr)
+    except cel_optionals.MisplacedError as error:
+        raise CompileError(_told(source, "an optional value can't be an element or an argument")) from error
     cel_syntax.structs_to_maps(tree.expr, lambda name: bool(_OBJECTS.fullmatch(name)))
     cel_syntax.maps_from_entries(tree.expr, MAP_OF_ENTRIES.name)
     for call, name in cel_syntax.calls(tree.expr):
         function = call.call_expr.function
-        if len(call.call_expr.args) == 1:
+        if name == "lists.range":
+            # The library's takes whatever memory it is told.
+            call.call_expr.ClearField("target")
+            call.call_expr.function = RANGE.name
+        elif len(call.call_expr.args) == 1:
             call.call_expr.function = RENAMED.get(function, function)
         if {name, function} & cel_environment.OPTIONAL_RESULTS:
             cel_syntax.to_optional(call)
@@ -125,7 +133,11 @@ def program(source: str, declared: frozenset[str], optional: frozenset[str] = fr
 
 def type_name(checked: Any) -> str:
     """Return the name of the type a checked expression has, without parameters."""
-    name: str = checked.return_type().name()
+    try:
+        name: str = checked.return_type().name()
+    except RuntimeError:
+        # A map whose keys are none.
+        return "map"
     return name.partition("<")[0].lower()
 
 

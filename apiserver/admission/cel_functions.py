@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from apimachinery.objects.quantity import QuantityError, format_quantity, parse_quantity
+from apiserver.admission.cel import COST_LIMIT_EXCEEDED
 from apiserver.admission.cel_types import Function, as_value
 
 QUANTITY: Final = "\x01quantity"
@@ -30,6 +31,7 @@ CIDR_TYPE: Final = "net.CIDR"
 SEMVER_TYPE: Final = "kubernetes.Semver"
 FORMAT_TYPE: Final = "kubernetes.NamedFormat"
 
+_LONGEST_RANGE: Final = 1_000_000
 _SEMVER: Final = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z.-]+))?(?:\+([0-9A-Za-z.-]+))?")
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _FORMATS: Final[dict[str, tuple[str, int]]] = {
@@ -239,6 +241,13 @@ def _map_of(entries: list[list[Any]]) -> dict[Any, Any]:
     return out
 
 
+def _range(count: int) -> list[int]:
+    # What takes long takes memory too; upstream's budget ends before this.
+    if count > _LONGEST_RANGE:
+        raise ValueError(COST_LIMIT_EXCEEDED)
+    return list(range(count))
+
+
 def _find(text: str, pattern: str) -> str:
     match = re.search(pattern, text)
     return match.group() if match else ""
@@ -360,6 +369,7 @@ _LISTS: Final = (
     ),
 )
 MAP_OF_ENTRIES: Final = Function("mapOf_", ("list<dyn>",), "map<dyn,dyn>", _map_of)
+RANGE: Final = Function("range_", ("int",), "list<int>", _range)
 RENAMED: Final = {"indexOf": "indexOf_", "lastIndexOf": "lastIndexOf_", "string": "string_"}
 """Functions of the library that have more overloads in Kubernetes -> those that have them all."""
-FUNCTIONS: Final = (*_QUANTITIES, *_NETWORK, *_STRINGS, *_LISTS, MAP_OF_ENTRIES)
+FUNCTIONS: Final = (*_QUANTITIES, *_NETWORK, *_STRINGS, *_LISTS, MAP_OF_ENTRIES, RANGE)

@@ -36,8 +36,13 @@ _MESSAGES: Final[dict[str, tuple[tuple[str, int, str], ...]]] = {
     "Ident": (("name", 1, "string"),),
     "Select": (("operand", 1, "Expr"), ("field", 2, "string"), ("test_only", 3, "bool")),
     "Call": (("target", 1, "Expr"), ("function", 2, "string"), ("args", 3, "[]Expr")),
-    "CreateList": (("elements", 1, "[]Expr"),),
-    "Entry": (("field_key", 2, "|string"), ("map_key", 3, "|Expr"), ("value", 4, "Expr")),
+    "CreateList": (("elements", 1, "[]Expr"), ("optional_indices", 2, "[]int32")),
+    "Entry": (
+        ("field_key", 2, "|string"),
+        ("map_key", 3, "|Expr"),
+        ("value", 4, "Expr"),
+        ("optional_entry", 5, "bool"),
+    ),
     "CreateStruct": (("message_name", 1, "string"), ("entries", 2, "[]Entry")),
     "Comprehension": (
         ("iter_var", 1, "string"),
@@ -174,12 +179,12 @@ def names(expr: Any) -> set[str]:
     return names(loop.iter_range) | names(loop.accu_init) | (inside - bound) | (names(loop.result) - accu)
 
 
-def _dotted(expr: Any) -> str:
+def dotted(expr: Any) -> str:
     """Return `a.b` for the name of a function in a namespace, "" for any other receiver."""
     if expr.WhichOneof("kind") == "ident_expr":
         return str(expr.ident_expr.name)
     if expr.WhichOneof("kind") == "select_expr":
-        before = _dotted(expr.select_expr.operand)
+        before = dotted(expr.select_expr.operand)
         return f"{before}.{expr.select_expr.field}" if before else ""
     return ""
 
@@ -202,7 +207,7 @@ def calls(expr: Any) -> Iterator[tuple[Any, str]]:
     for one in inside_out(expr):
         if one.WhichOneof("kind") == "call_expr":
             call = one.call_expr
-            space = _dotted(call.target) if call.HasField("target") else ""
+            space = dotted(call.target) if call.HasField("target") else ""
             yield one, f"{space}.{call.function}" if space else call.function
 
 

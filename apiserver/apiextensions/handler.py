@@ -13,6 +13,7 @@ from apimachinery.resources import Resource
 from apimachinery.schema.decode import DecodeError, decode_value
 from apimachinery.schema.tables import from_openapi, object_meta
 from apimachinery.schema.validate import unknown_fields
+from apiserver.admission.cel import CompileError
 from apiserver.apiextensions import cel_rules, structural, validation
 from apiserver.apiextensions import crd as definitions
 from apiserver.apiextensions.conversion import Converts, SameShape
@@ -154,7 +155,12 @@ class VersionHandler:
         if problems:
             # Rules may rely on the shape, so they wait until it is right.
             return problems
-        found = cel_rules.check(new, old, self.rules)
+        try:
+            rules = self.rules
+        except CompileError as error:
+            # Stored by a server that could read them.
+            return [FieldError("FieldValueInvalid", "<nil>", "object", f"rule compile error: {error}")]
+        found = cel_rules.check(new, old, rules)
         call.warnings.extend(found.warnings)
         return found.errors
 

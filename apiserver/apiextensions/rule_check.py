@@ -161,6 +161,7 @@ def _check_expression(
     environment, declared = known
     try:
         checked = cel_compiler.check(environment, source, optional="oldSelf" if raw.get("optionalOldSelf") else "")
+        cel_compiler.program(source, VARIABLES, frozenset({"oldSelf"} if raw.get("optionalOldSelf") else ()))
     except CompileError as error:
         words = "" if name == "rule" else "messageExpression "
         yield invalid(where, source, f"{words}compilation failed: {error}")

@@ -133,3 +133,7 @@ def test_nested_comprehensions_have_a_budget():
     assert expression.evaluate({"self": {"a": list(range(20))}}) is True
     with pytest.raises(EvaluationError, match="cost limit exceeded"):
         expression.evaluate({"self": {"a": list(range(1000))}})
+    expression = compile_expression("lists.range(self.n).size()", {"self"})
+    assert expression.evaluate({"self": {"n": 5}}) == 5
+    with pytest.raises(EvaluationError, match="cost limit exceeded"):
+        expression.evaluate({"self": {"n": 2**40}})
