@@ -73,7 +73,21 @@ def endpoint(service: Obj, pod: Obj, addresses: list[str], node: Obj | None) -> 
     spec = pod["spec"]
     if spec.get("hostname") and spec.get("subdomain") == name(service):
         made["hostname"] = spec["hostname"]
+    hints = _hints(service["spec"].get("trafficDistribution"), made)
+    if hints:
+        made["hints"] = hints
     return made
+
+
+def _hints(distribution: str | None, made: Obj) -> Obj:
+    """For whom an endpoint is, where the Service's traffic is to stay near (KEP-3015)."""
+    hints: Obj = {}
+    if made["conditions"]["ready"] and distribution:
+        if made.get("zone"):
+            hints["forZones"] = [{"name": made["zone"]}]
+        if distribution == "PreferSameNode" and made["nodeName"]:
+            hints["forNodes"] = [{"name": made["nodeName"]}]
+    return hints
 
 
 def wanted_endpoints(service: Obj, pods: list[Obj], nodes: dict[str, Obj]) -> dict[tuple[str, PortKey], list[Obj]]:
@@ -140,6 +154,19 @@ def _identity(row: Obj) -> tuple[str, str]:
     return ((row.get("targetRef") or {}).get("uid", ""), (row.get("addresses") or [""])[0])
 
 
+def _distribute(slices: list[Obj], endpoints: list[Obj]) -> tuple[list[list[Obj]], list[Obj]]:
+    """The endpoints of each slice, and those that find no room."""
+    left = {_identity(row): row for row in endpoints}
+    held = [
+        [left.pop(_identity(row)) for row in one.get("endpoints") or () if _identity(row) in left] for one in slices
+    ]
+    # Slices that change anyway take what is new first.
+    unchanged = [mine == (one.get("endpoints") or []) for mine, one in zip(held, slices, strict=True)]
+    for position in sorted(range(len(held)), key=unchanged.__getitem__):
+        held[position] += [left.pop(key) for key in list(left)[: _MOST_ENDPOINTS - len(held[position])]]
+    return held, list(left.values())
+
+
 def plan(
     service: Obj, pods: list[Obj], nodes: dict[str, Obj], slices: list[Obj]
 ) -> tuple[list[Obj], list[Obj], list[Obj]]:
@@ -156,11 +183,8 @@ def plan(
             for one in slices
             if one.get("addressType") == family and _same_ports(one, rows) and not is_deleting(one)
         ]
-        left = {_identity(row): row for row in endpoints}
-        for position, one in enumerate(own):
-            mine = [left.pop(_identity(row)) for row in one.get("endpoints") or () if _identity(row) in left]
-            room = _MOST_ENDPOINTS - len(mine)
-            mine += [left.pop(key) for key in list(left)[:room]]
+        held, rest = _distribute(own, endpoints)
+        for position, (one, mine) in enumerate(zip(own, held, strict=True)):
             if not mine and (position > 0 or endpoints):
                 continue
             kept.add(name(one))
@@ -169,7 +193,6 @@ def plan(
             if mine != (one.get("endpoints") or []) or not labelled or not noted:
                 meta = {**metadata(one), "labels": wanted_labels, "annotations": {**annotations(one), **copied}}
                 update.append({**one, "metadata": meta, "endpoints": mine})
-        rest = list(left.values())
         if not rest and any(name(one) in kept for one in own):
             continue
         chunks = [rest[start : start + _MOST_ENDPOINTS] for start in range(0, len(rest), _MOST_ENDPOINTS)] or [[]]
