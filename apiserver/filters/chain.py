@@ -189,7 +189,8 @@ class FilterChain:
             self.audit.begin(exchange, received, user)
         wanted = requested_user(request.headers)
         if wanted is not None:
-            exchange.user = wanted.check(self._services.authorizer, user)
+            asked = authorization_attributes(user, exchange.info)
+            exchange.user = wanted.check(self._services.authorizer, user, asked)
 
     def _authorize(self, exchange: Exchange) -> None:
         """Find out whether they may."""

@@ -179,6 +179,54 @@ def test_every_part_of_an_impersonation_needs_a_right(admin, nobody):
     assert whoami(nobody, **bob, Impersonate_User="joe")[0] == 403
 
 
+def test_impersonation_may_be_for_some_actions_only(admin, nobody, space):
+    authentication = {"apiGroups": ["authentication.k8s.io"]}
+    on = {"apiGroups": [""], "resources": ["pods"]}
+    admin.grant(
+        "auditor",
+        authentication | {"resources": ["users"], "verbs": ["impersonate:user-info"], "resourceNames": ["reader"]},
+        authentication | {"resources": ["nodes"], "verbs": ["impersonate:arbitrary-node"], "resourceNames": ["n1"]},
+        on | {"verbs": ["impersonate-on:user-info:list", "impersonate-on:arbitrary-node:list"]},
+    )
+    admin.grant("reader", on | {"verbs": ["list", "get"]})
+    auditor = bearer("auditor-secret")
+
+    def ask(path, user):
+        status, _, body = nobody.raw("GET", path, None, **auditor, Impersonate_User=user)
+        return status, body.decode()
+
+    assert ask(f"{space}/pods", "reader")[0] == 200
+    # The reader may, but not for the auditor.
+    status, text = ask(f"{space}/pods/x", "reader")
+    assert (status, 'cannot impersonate resource \\"users\\"' in text) == (403, True)
+    assert ask(f"{space}/pods", "other")[0] == 403
+    assert ask("/api/v1/pods?fieldSelector=spec.nodeName%3Dn1", "system:node:n1")[0] == 200
+    # The auditor may, but not the node.
+    assert "can only list/watch pods with spec.nodeName" in ask("/api/v1/pods", "system:node:n1")[1]
+    assert ask("/api/v1/pods?fieldSelector=spec.nodeName%3Dn2", "system:node:n2")[0] == 403
+
+
+def test_an_agent_may_be_the_node_it_runs_on(admin, nobody, space):
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "agents-node"}}
+    assert admin.json("POST", "/api/v1/nodes", node)[0] == 201
+    agent = pod("agent")
+    agent["spec"]["nodeName"] = "agents-node"
+    status, made = admin.json("POST", f"{space}/pods", agent)
+    assert status == 201, made
+    user = "system:serviceaccount:credentials:default"
+    admin.grant(
+        user,
+        {"apiGroups": ["authentication.k8s.io"], "resources": ["nodes"], "verbs": ["impersonate:associated-node"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["impersonate-on:associated-node:list"]},
+        name="agent",
+    )
+    reference = {"apiVersion": "v1", "kind": "Pod", "name": "agent", "uid": made["metadata"]["uid"]}
+    token = bearer(token_for(admin, space, boundObjectRef=reference))
+    for name, expected in (("agents-node", 200), ("other-node", 403)):
+        path = f"/api/v1/pods?fieldSelector=spec.nodeName%3D{name}"
+        assert nobody.raw("GET", path, None, **token, Impersonate_User=f"system:node:{name}")[0] == expected
+
+
 def test_an_impersonated_account_has_its_groups(admin):
     status, user = whoami(admin, Impersonate_User="system:serviceaccount:default:bot")
     assert (status, user["groups"]) == (

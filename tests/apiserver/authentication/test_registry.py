@@ -12,7 +12,7 @@ from apiserver.authentication.impersonation import requested_user
 from apiserver.authentication.registry import Authenticator, RequestCredentials, bearer_token
 from apiserver.authentication.token_keys import verification_key
 from apiserver.authentication.user import UserInfo
-from apiserver.authorization.attributes import Decision
+from apiserver.authorization.attributes import AuthorizationAttributes, Decision
 from apiserver.registry.authentication.reviews import AuthenticationReviews
 from apiserver.registry.core.service_account_token import ServiceAccountTokenRequests
 from tests.apiserver.fake_listers import Cluster
@@ -183,6 +183,9 @@ def test_discovery_documents_verify_tokens(options, cluster):
     assert jwt.PyJWK(keys[0]).key
 
 
+ASKED = AuthorizationAttributes(UserInfo("admin"), "list", resource="pods")
+
+
 class Allow:
     def __init__(self, *resources):
         self.resources = resources
@@ -195,13 +198,13 @@ def test_impersonation():
     admin = UserInfo("admin")
     assert requested_user({"Accept": "x"}) is None
     asked = requested_user({"Impersonate-User": "jane", "Impersonate-Group": "dev", "Impersonate-Extra-Scopes": "s"})
-    assert asked.check(Allow("users", "groups", "userextras"), admin) == UserInfo(
+    assert asked.check(Allow("users", "groups", "userextras"), admin, ASKED) == UserInfo(
         "jane", "", ("dev", "system:authenticated"), {"scopes": ("s",)}
     )
     with pytest.raises(Forbidden, match='groups "dev" is forbidden: User "admin" cannot impersonate resource "groups"'):
-        asked.check(Allow("users"), admin)
+        asked.check(Allow("users"), admin, ASKED)
     account = requested_user({"Impersonate-User": "system:serviceaccount:ns:bot"})
-    found = account.check(Allow("serviceaccounts"), admin)
+    found = account.check(Allow("serviceaccounts"), admin, ASKED)
     assert "system:serviceaccounts:ns" in found.groups
     with pytest.raises(APIError, match="without impersonating a user"):
         requested_user({"Impersonate-Group": "dev"})
