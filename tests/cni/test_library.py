@@ -20,6 +20,7 @@ from cni.result import convert, parse
 from cni.versions import highest
 from linux import links, netns
 from tests.cni.conftest import REFERENCE, addresses_in, host_local, tables
+from tests.cni.test_bridge import outside
 
 # -- pure
 
@@ -257,6 +258,49 @@ def test_a_whole_list(library, host, version):
     assert addresses_in(one) == []
     assert library.attachments() == []
     assert tables(host) == []
+
+
+FAMILIES = {
+    "IPv4": (["10.88.0.0/24"], ["0.0.0.0/0"]),
+    "IPv6": (["fd88::/64"], ["::/0"]),
+    "both": (["10.88.0.0/24", "fd88::/64"], ["0.0.0.0/0", "::/0"]),
+}
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("families", FAMILIES)
+def test_every_family_reaches_out_and_is_reached(library, host, families):
+    subnets, routes = FAMILIES[families]
+    ipam = host_local(host.directory, *subnets, routes=[{"dst": one} for one in routes])
+    network, one, far = conflist(host.directory, ipam=ipam), host.container(), host.container()
+    outside(host, far)
+    host.inside(links.add_address, "mktup", "fd22::1/64")
+    netns.run_in(far, lambda: links.add_address("eth0", "fd22::9/64"))
+    answer = host.inside(lambda: library.add(network, "one", one, port_mappings=PORTS))
+    assert [ip["address"] for ip in answer["ips"]] == [
+        one.replace("0/24", "2/24").replace("::", "::2") for one in subnets
+    ]
+    dual = "::/0" in routes
+    there, here = host.serve(far, 8080, "far", ipv6=dual), host.serve(one, 80, "here", ipv6=dual)
+    for ip in answer["ips"]:
+        mine, theirs = ("fd22::1", "fd22::9") if ":" in ip["address"] else ("192.0.2.1", "192.0.2.9")
+        assert ask_soon(host, theirs, 8080, one) == f"far {mine}"  # masqueraded
+        assert ask_soon(host, mine, 18080, far) == f"here {theirs}"  # forwarded, the source kept
+    there.close()
+    here.close()
+    host.inside(lambda: library.delete(network, "one", one))
+    assert addresses_in(one) == []
+    assert tables(host) == []
+
+
+def ask_soon(host, address, port, path):
+    """What a server answers, once duplicate detection (which the reference's addresses go through) is over."""
+    for _ in range(60):
+        try:
+            return host.ask(address, port, path=path, timeout=1).replace("::ffff:", "")
+        except OSError:
+            time.sleep(0.05)
+    return ""
 
 
 @pytest.mark.live
