@@ -32,3 +32,12 @@ def test_limits_hold_on_the_unified_hierarchy(image: Image, flags: str):
     command = f"export E2E_START_FLAGS='{flags}'; test -d /run/systemd/system && exec python -m pytest -q {SMOKE}"
     status = machine.run(image, command, seconds=800, say=lines.append)
     assert status == 0, "\n".join(lines[-100:])
+
+
+def test_vlans_and_ipvlan(image: Image):
+    """What many kernels of development machines lack; the reference's plugins are there to compare with."""
+    lines: list[str] = []
+    command = "exec python -m pytest -q -rs tests/cni/test_bridge_vlan.py tests/cni/test_ipvlan.py"
+    status = machine.run(image, command, seconds=1700, say=lines.append)
+    assert status == 0, "\n".join(lines[-100:])
+    assert not [line for line in lines if "this kernel has no" in line]
