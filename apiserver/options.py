@@ -32,6 +32,9 @@ class Options:
     tls_cert_file: str = flag("", help="certificate (chain) to serve with; without it plain HTTP is served on loopback")
     tls_private_key_file: str = flag("", help="key of the certificate")
     request_timeout: Duration = flag(60.0, help="how long a request may take (watches and streams excepted)")  # noqa: RUF009 - a dataclass field
+    shutdown_delay_duration: Duration = flag(  # noqa: RUF009 - a dataclass field
+        0.0, help="how long requests are still served after a signal to end, while readiness fails"
+    )
     max_requests_inflight: int = flag(400, help="reads answered at the same time; 0 for no limit")
     max_mutating_requests_inflight: int = flag(200, help="writes answered at the same time; 0 for no limit")
     enable_priority_and_fairness: bool = flag(

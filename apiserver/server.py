@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import ssl
 from collections.abc import Callable
 from functools import partial
@@ -30,6 +31,7 @@ from apiserver.endpoints.health import Health
 from apiserver.endpoints.kubelets import Kubelets
 from apiserver.endpoints.watch import Watches
 from apiserver.filters.chain import FilterChain
+from apiserver.filters.errors import ClientFaults
 from apiserver.filters.flow_control import FlowControl, MaxInFlight, PriorityAndFairness, count_dispatched
 from apiserver.flowcontrol.configuration import Configuration
 from apiserver.flowcontrol.dispatcher import Dispatcher
@@ -109,6 +111,7 @@ class Server:
         )
         self.port = options.secure_port
         self._roles_ready = False
+        self._stopping = False
 
     def _now(self) -> str:
         return now_rfc3339(self._clock)
@@ -148,11 +151,15 @@ class Server:
             await self._storage.close()
 
     async def _serve(self, chain: FilterChain, tasks: Tasks) -> None:
+        http_log = logging.getLogger("apiserver.http")
+        http_log.addFilter(ClientFaults())
         server = web.Server(
             chain.handle,
             request_factory=_request,
             handler_cancellation=True,
             access_log=None,
+            logger=http_log,
+            auto_decompress=False,  # as upstream: bodies are what they are
             keepalive_timeout=120.0,
             max_line_size=_MAX_HEAD_BYTES,  # selectors in queries can be long
             max_field_size=_MAX_HEAD_BYTES,
@@ -180,6 +187,8 @@ class Server:
         try:
             await tasks.wait()
         finally:
+            self._stopping = True
+            await asyncio.sleep(self._options.shutdown_delay_duration)  # load balancers see that it isn't ready
             for listener in listeners:
                 listener.close()
             self.watches.end_all()
@@ -285,6 +294,7 @@ class Server:
         self.health.add(
             "poststarthook/rbac/bootstrap-roles", lambda: "" if self._roles_ready else "not finished", only_ready=True
         )
+        self.health.add("shutdown", lambda: "process is shutting down" if self._stopping else "", only_ready=True)
         self.health.add("informer-sync", lambda: "" if self.cached.revision else "not synced", only_ready=True)
 
 

@@ -6,7 +6,6 @@ REST and watches are streamed; upgrades are pumped as bytes.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import ssl
@@ -261,6 +260,7 @@ class Aggregator:
         wait = aiohttp.ClientTimeout(total=None, sock_connect=_CHECK_SECONDS)
         url, name = target
         response: web.StreamResponse | None = None
+        whole = False
         try:
             session = self._session(service["spec"])
             async with session.request(
@@ -286,14 +286,16 @@ class Aggregator:
                 async for chunk in answer.content.iter_any():
                     await response.write(chunk)
                 await response.write_eof()
+                whole = True
                 return response
-        except (aiohttp.ClientError, asyncio.IncompleteReadError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             if response is not None and response.prepared:
-                # Half an answer is told as such: the connection ends in the middle of it.
-                if request.transport is not None:
-                    request.transport.abort()
                 raise ConnectionResetError(str(error)) from error
             raise PlainError(503, f"error trying to reach service: {reason(error)}") from error
+        finally:
+            # Half an answer, of whatever cause, is told as such: the connection ends in the middle of it.
+            if response is not None and response.prepared and not whole and request.transport is not None:
+                request.transport.abort()
 
     async def run(self) -> None:
         """Keep conditions up to date until cancelled."""

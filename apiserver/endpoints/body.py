@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
+from aiohttp import web
 
 from apimachinery.errors import BadRequest, Invalid, RequestEntityTooLarge
 from apimachinery.objects.field_path import FieldPath, invalid, not_supported, too_long
@@ -13,10 +15,13 @@ from apimachinery.resources import Resource
 from apiserver.endpoints.exchange import Exchange
 from apiserver.endpoints.field_validation import duplicate_fields_error, not_declared, strict_problems
 from apiserver.endpoints.negotiation import body_media
+from apiserver.endpoints.yaml_body import decode_yaml, yaml_duplicates
 from apiserver.registry.strategy import Strategy
 
 MAX_BODY_BYTES = 3 * 1024 * 1024
 _MAX_DEPTH = 200
+_MOST_PROBLEMS = 100  # what strict decoding tells, as upstream's
+_LONG_YAML = 64 * 1024
 
 
 async def read_body(exchange: Exchange) -> bytes:
@@ -27,14 +32,18 @@ async def read_body(exchange: Exchange) -> bytes:
     transport = exchange.request.transport
     if transport is not None and exchange.request.headers.get("Expect", "").lower() == "100-continue":
         transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    exchange.body = await exchange.request.read()
+    try:
+        exchange.body = await exchange.request.read()
+    except web.RequestPayloadError as error:
+        raise BadRequest(f"unable to read the request body: {error}") from error
     return exchange.body
 
 
-def decode(raw: bytes, media: str) -> Any:
+async def decode(raw: bytes, media: str) -> Any:
     """Return the value in a body; `BadRequest` when it isn't one."""
     if media == "yaml":
-        return decode_yaml(raw)
+        # Much YAML takes seconds, in which others are to have their turns.
+        return decode_yaml(raw) if len(raw) < _LONG_YAML else await asyncio.to_thread(decode_yaml, raw)
     if media == "protobuf":
         from apiserver.protobuf.decode import decode as decode_protobuf
 
@@ -47,23 +56,6 @@ def decode(raw: bytes, media: str) -> Any:
         raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from error
 
 
-def decode_yaml(raw: bytes) -> Any:
-    """Return the value in a YAML body, as JSON would have it (and often has it: that is decoded much faster)."""
-    import yaml
-
-    if raw[:1] == b"{":
-        try:
-            return orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            pass
-
-    try:
-        value = yaml.load(raw, Loader=_json_like_loader())  # noqa: S506 - made of the safe loader
-        return orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise BadRequest(f"error converting YAML to JSON: {error}") from error
-
-
 def doubled_keys(raw: bytes) -> list[str]:
     """Return what is to be said of keys that occur twice, in JSON or YAML."""
     if not raw:
@@ -74,45 +66,6 @@ def doubled_keys(raw: bytes) -> list[str]:
         except ValueError:
             pass  # YAML may begin with a brace, too
     return yaml_duplicates(raw)
-
-
-def yaml_duplicates(raw: bytes) -> list[str]:
-    """Return what Go's YAML decoder says of keys that occur twice: `line 9: key "foo" already set in map`."""
-    import yaml
-
-    found: list[str] = []
-    waiting: list[Any] = [yaml.compose(raw, Loader=_json_like_loader())]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, yaml.SequenceNode):
-            waiting.extend(reversed(node.value))
-        elif isinstance(node, yaml.MappingNode):
-            seen: set[Any] = set()
-            for key, value in node.value:
-                if key.value in seen and isinstance(key, yaml.ScalarNode):
-                    found.append(f'line {key.start_mark.line + 1}: key "{key.value}" already set in map')
-                if isinstance(key, yaml.ScalarNode):
-                    seen.add(key.value)
-                waiting.append(value)
-    return found
-
-
-def _json_like_loader() -> Any:
-    """Return a YAML loader that, as sigs.k8s.io/yaml, leaves times as text."""
-    import yaml
-
-    global _LOADER
-    if _LOADER is None:
-        parent: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        _LOADER = type("JSONLikeLoader", (parent,), {})
-        _LOADER.yaml_implicit_resolvers = {
-            first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-            for first, resolvers in parent.yaml_implicit_resolvers.items()
-        }
-    return _LOADER
-
-
-_LOADER: Any = None
 
 
 def check_depth(value: Any) -> None:
@@ -182,7 +135,7 @@ def checked(exchange: Exchange, strategy: Strategy, obj: Obj, raw: bytes = b"") 
     """Check types, apply `fieldValidation`, and drop what the kind doesn't have."""
     mode = field_validation(exchange)
     if mode != "Ignore":
-        problems = [*strict_problems(strategy.unknown_fields(obj)), *doubled_keys(raw)]
+        problems = [*strict_problems(strategy.unknown_fields(obj)), *doubled_keys(raw)][:_MOST_PROBLEMS]
         if problems and mode == "Strict":
             raise duplicate_fields_error(obj, problems)
         exchange.warnings.extend(problems)
@@ -219,7 +172,7 @@ async def read_object(exchange: Exchange, resource: Resource, strategy: Strategy
     """Return the body as a checked object of a resource."""
     raw = await read_body(exchange)
     media = body_media(exchange.request.headers.get("Content-Type", ""))
-    obj = as_object(decode(raw, media), resource, named=strategy.named_items)
+    obj = as_object(await decode(raw, media), resource, named=strategy.named_items)
     return checked(exchange, strategy, obj, b"" if media == "protobuf" else raw)
 
 

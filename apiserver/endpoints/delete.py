@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -27,7 +28,7 @@ async def read_options(exchange: Exchange) -> Obj:
     if exchange.request.can_read_body:
         raw = await read_body(exchange)
         if raw:
-            value = decode(raw, body_media(exchange.request.headers.get("Content-Type", "")))
+            value = await decode(raw, body_media(exchange.request.headers.get("Content-Type", "")))
             if not isinstance(value, dict):
                 raise BadRequest("the body is not DeleteOptions")
             if value.get("kind") not in (None, "", "DeleteOptions"):
@@ -35,7 +36,7 @@ async def read_options(exchange: Exchange) -> Obj:
             options = value
     if "gracePeriodSeconds" in info.query and "gracePeriodSeconds" not in options:
         text = info.first("gracePeriodSeconds")
-        if not text.lstrip("-").isdecimal():
+        if not re.fullmatch(r"[+-]?[0-9]{1,19}", text):
             raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax')
         options["gracePeriodSeconds"] = int(text)
     if "propagationPolicy" in info.query and "propagationPolicy" not in options:

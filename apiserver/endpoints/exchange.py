@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from apiserver.options import Options
 
 GZIP_MINIMUM = 128 * 1024
+_MOST_WARNING = 4096
+_MOST_ONE_WARNING = 256
 
 
 def _nothing() -> None:
@@ -92,8 +94,7 @@ class Exchange:
 
     def warn(self, response: web.StreamResponse) -> None:
         """Put the warnings into an answer's headers, each once."""
-        for text in dict.fromkeys(self.warnings):
-            response.headers.add("Warning", warning_header(text))
+        add_warnings(response, self.warnings)
 
     def _is_local(self) -> bool:
         """Tell whether the client is on this machine, where compressing costs more than sending."""
@@ -118,6 +119,19 @@ class Exchange:
             now=self.services.now(),
             warnings=self.warnings,
         )
+
+
+def add_warnings(response: web.StreamResponse, warnings: Iterable[str]) -> None:
+    """Put warnings into an answer's headers, each once; when they are too long, upstream cuts each, then leaves out."""
+    texts = list(dict.fromkeys(warnings))
+    if sum(map(len, texts)) > _MOST_WARNING:
+        texts = [text[:_MOST_ONE_WARNING] for text in texts]
+    left = _MOST_WARNING
+    for text in texts:
+        left -= len(text)
+        if left < 0:
+            return
+        response.headers.add("Warning", warning_header(text))
 
 
 def warning_header(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from apimachinery.errors import APIError, BadRequest, Conflict, Invalid, UnsupportedMediaType
+from apimachinery.errors import APIError, BadRequest, Conflict, Invalid, RequestEntityTooLarge, UnsupportedMediaType
 from apimachinery.objects.field_path import FieldPath, forbidden, invalid, required
 from apimachinery.objects.metadata import Obj
 from apimachinery.patches import json_patch, merge_patch, strategic_merge
@@ -69,12 +69,13 @@ async def read_patch(exchange: Exchange, *, strategic: bool) -> Patch:
     check_write_options(exchange, "PatchOptions")
     _check_apply_options(exchange, media)
     raw = await read_body(exchange)
-    value = decode(raw, "yaml" if media == APPLY_PATCH else "json")
+    value = await decode(raw, "yaml" if media == APPLY_PATCH else "json")
     if media == JSON_PATCH:
         if not isinstance(value, list):
             raise BadRequest("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
         if len(value) > 10000:
-            raise BadRequest(f"The allowed maximum operations in a JSON patch is 10000, got {len(value)}")
+            most = f"The allowed maximum operations in a JSON patch is 10000, got {len(value)}"
+            raise RequestEntityTooLarge(f"Request entity too large: {most}")
     elif not isinstance(value, dict):
         raise BadRequest("json: cannot unmarshal value into Go value of type map[string]interface {}")
     check_depth(value)

@@ -29,7 +29,7 @@ async def read_kind(exchange: Exchange, resource: Resource, kind: str, api_versi
     """Return the object of a subresource's own kind in the body; `BadRequest`."""
     check_write_options(exchange, "CreateOptions")
     raw = await read_body(exchange)
-    value = decode(raw, body_media(exchange.request.headers.get("Content-Type", "")))
+    value = await decode(raw, body_media(exchange.request.headers.get("Content-Type", "")))
     obj = as_object(value, resource, kind=kind, api_version=api_version)
     schema = schema_for(api_version, kind)
     if schema is not None:

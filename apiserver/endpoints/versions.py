@@ -11,7 +11,7 @@ def parse_version(text: str) -> int:
     """Return a resourceVersion as a number (0 for none); `BadRequest`."""
     if not text:
         return 0
-    if not text.isdecimal() or len(text) > 19:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 19:
         raise BadRequest(
             f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
         )

@@ -382,7 +382,7 @@ class WatchStream:
 
 def _timeout(info: RequestInfo) -> float:
     text = info.first("timeoutSeconds")
-    if text.isdecimal() and int(text) > 0:
+    if text.isdecimal() and len(text) < 20 and int(text) > 0:
         return float(min(int(text), 10**8))
     return float(_MIN_TIMEOUT + random.randrange(_MIN_TIMEOUT))  # noqa: S311 - spreads reconnects
 

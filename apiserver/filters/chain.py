@@ -31,6 +31,7 @@ from apiserver.endpoints.exchange import Exchange, Services
 from apiserver.endpoints.negotiation import JSON, negotiate
 from apiserver.endpoints.routes import dispatch, is_long_running
 from apiserver.filters.audit import open_audit
+from apiserver.filters.deadline import request_seconds
 from apiserver.filters.errors import error_answer
 from apiserver.filters.flow_control import FlowControl
 from apiserver.filters.request_info import RequestInfo, parse
@@ -113,10 +114,12 @@ class FilterChain:
             if info.verb == "watch":
                 await self._flow.enter(exchange, self._timeout)
             return await self._answer_long(exchange)
-        await self._flow.enter(exchange, self._timeout)
+        seconds = request_seconds(info.first("timeout"), self._timeout) if "timeout" in info.query else self._timeout
+        await self._flow.enter(exchange, seconds)
         if info.method in _WRITES:
-            return await self._shielded(exchange)
-        return await self._answer_short(exchange, "readOnly")
+            return await self._shielded(exchange, seconds)
+        async with asyncio.timeout(seconds):
+            return await self._answer_short(exchange, "readOnly")
 
     async def _answer_short(self, exchange: Exchange, kind: str) -> web.StreamResponse:
         self._metrics.inflight.inc(kind)
@@ -144,10 +147,10 @@ class FilterChain:
             else:
                 self._metrics.watchers.dec(verb)
 
-    async def _shielded(self, exchange: Exchange) -> web.StreamResponse:
+    async def _shielded(self, exchange: Exchange, seconds: float) -> web.StreamResponse:
         """Run a write to its end even when the client leaves, but not for ever."""
         loop = asyncio.get_running_loop()
-        task = loop.create_task(self._timed(exchange), name=f"write {exchange.info.resource}")
+        task = loop.create_task(self._timed(exchange, seconds), name=f"write {exchange.info.resource}")
         self._writes.add(task)
         task.add_done_callback(self._written)
         return await asyncio.shield(task)
@@ -157,8 +160,8 @@ class FilterChain:
         if not task.cancelled():
             task.exception()  # told to the client, if it is still there
 
-    async def _timed(self, exchange: Exchange) -> web.StreamResponse:
-        async with asyncio.timeout(self._timeout):
+    async def _timed(self, exchange: Exchange, seconds: float) -> web.StreamResponse:
+        async with asyncio.timeout(seconds):
             return await self._answer_short(exchange, "mutating")
 
     async def _route(self, exchange: Exchange) -> web.StreamResponse:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from apimachinery.errors import APIError, InternalError, RequestEntityTooLarge, ServiceUnavailable, Timeout
-from apiserver.endpoints.exchange import warning_header
+from apiserver.endpoints.exchange import add_warnings
 from apiserver.endpoints.plain_error import PlainError
 from apiserver.storage.errors import StorageUnavailableError
 from component.logging import get_logger
 
 _LOG = get_logger(__name__)
+
+
+class ClientFaults(logging.Filter):
+    """Keeps out of the log what clients do wrong in HTTP itself: they are told, and could fill the disk with it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record is to be written."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
 
 
 def as_api_error(error: BaseException, path: str) -> APIError:
@@ -21,7 +33,9 @@ def as_api_error(error: BaseException, path: str) -> APIError:
     if isinstance(error, StorageUnavailableError):
         return ServiceUnavailable(f"the server is currently unable to handle the request: {error}")
     if isinstance(error, TimeoutError):
-        return Timeout("request did not complete within the requested timeout")
+        return Timeout(
+            "Timeout: request did not complete within requested timeout - context deadline exceeded", details={}
+        )
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return RequestEntityTooLarge("Request entity too large: limit is 3145728")
     if isinstance(error, RecursionError):
@@ -45,6 +59,5 @@ def error_answer(error: BaseException, path: str, headers: dict[str, str], warni
     if api_error.code == 401:
         headers["WWW-Authenticate"] = 'Basic realm="kubernetes-master"'
     response = web.Response(body=orjson.dumps(status) + b"\n", status=api_error.code, headers=headers)
-    for text in warnings:
-        response.headers.add("Warning", warning_header(text))
+    add_warnings(response, warnings)
     return response

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.apiserver.conftest import Api, Pair, config_map
+from tests.apiserver.conftest import Api, Pair, config_map, until
 
 pytestmark = pytest.mark.live
 
@@ -142,6 +142,25 @@ def test_a_stop_ends_watches_cleanly_and_soon(own: Pair):
             watch.next()
         assert own.server.wait(5) == 0
         assert time.monotonic() - started < 2
+
+
+def test_readiness_fails_before_a_stop(tmp_path):
+    pair = Pair(tmp_path, "--shutdown-delay-duration=2s")
+    try:
+        pair.start()
+        pair.wait_ready()
+        api = Api(pair)
+        with api.watch("/api/v1/pods?watch=1&resourceVersion=0") as watch:
+            pair.server.send_signal(signal.SIGTERM)
+            until(lambda: api.raw("GET", "/readyz")[0] == 500)
+            assert b"[-]shutdown failed: reason withheld" in api.raw("GET", "/readyz?verbose")[2]
+            assert api.raw("GET", "/livez")[0] == 200
+            assert api.json("POST", "/api/v1/namespaces", {"metadata": {"name": "late"}})[0] == 201
+            with pytest.raises(EOFError):
+                watch.next()
+        assert pair.server.wait(5) == 0
+    finally:
+        pair.stop()
 
 
 def test_upstreams_python_client(pair: Pair):

@@ -3,6 +3,7 @@
 import json
 import socket
 import struct
+import time
 
 import pytest
 
@@ -42,6 +43,8 @@ def answer(method, path, body, headers):
         return 200, DOCUMENTS[path]
     if path.endswith("elsewhere"):
         return 302, "https://elsewhere.example.com/"
+    if "slow" in path:
+        time.sleep(1)
     if path.endswith("broken"):
         return 418, {"kind": "Status", "reason": "Teapot"}
     return 200, {"path": path, "got": body}
@@ -145,6 +148,13 @@ def test_answers_come_back_as_they_are_but_redirects_do_not(api: Api, wardle):
     status, _, text = api.raw("GET", f"{FLUNDERS}/elsewhere")
     assert status == 502
     assert text == b"the backend attempted to redirect this request, which is not permitted\n"
+
+
+def test_a_request_has_the_time_it_asks_for(api: Api, wardle):
+    status, answered = api.json("GET", f"{FLUNDERS}/slow?timeout=200ms")
+    assert (status, answered["reason"]) == (504, "Timeout")
+    assert answered["message"].startswith("Timeout: request did not complete within requested timeout")
+    assert api.json("GET", f"{FLUNDERS}/slow?timeout=10s")[0] == 200
 
 
 def test_a_watch_is_passed_on_event_by_event(api: Api, wardle):
