@@ -31,7 +31,7 @@ from cri.images.storage import ImageStore
 from cri.options import Options
 from cri.parts import Parts
 from cri.procedures import IMAGE_SERVICE, RUNTIME_SERVICE, Procedure
-from cri.runtime import handlers
+from cri.runtime import apparmor_profile, handlers
 from cri.runtime.exits import ExitWatcher
 from cri.sandboxes.network import Networks
 from cri.store import Store
@@ -77,6 +77,8 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
     metrics.DEFAULT_RUNTIME.set(parts.handlers.default, to=1)
     _tell_clamps(parts)
     await asyncio.to_thread(layers.prepare)
+    if host.apparmor:
+        await asyncio.to_thread(apparmor_profile.load)
     await asyncio.to_thread(Repair(images, layers).run)
     parts.exits.start()
     try:

@@ -4,7 +4,7 @@ from cri import errors
 from cri.oci_spec import clamps
 from protocols.cri import api_pb2
 
-_DEFAULT_APPARMOR = "minikube-py-default"
+DEFAULT_APPARMOR = "minikube-py-default"
 
 
 def apparmor(context: api_pb2.LinuxContainerSecurityContext, host: clamps.HostFacts, loaded: frozenset[str]) -> str:
@@ -17,7 +17,7 @@ def apparmor(context: api_pb2.LinuxContainerSecurityContext, host: clamps.HostFa
     if context.privileged or kind == api_pb2.SecurityProfile.Unconfined:
         return ""
     if kind == api_pb2.SecurityProfile.RuntimeDefault:
-        return _DEFAULT_APPARMOR if host.apparmor and _DEFAULT_APPARMOR in loaded else ""
+        return DEFAULT_APPARMOR if host.apparmor and DEFAULT_APPARMOR in loaded else ""
     if not host.apparmor:
         raise errors.FailedPrecondition(
             f"AppArmor profile {name!r} is asked for, but AppArmor is not enabled on the host"

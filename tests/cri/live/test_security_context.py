@@ -249,6 +249,36 @@ def test_a_relative_seccomp_profile_is_refused(service: Service) -> None:
     assert "absolute path" in caught.value.details()
 
 
+def test_apparmor_profiles(service: Service) -> None:
+    profiles = Path("/sys/kernel/security/apparmor/profiles")
+    if not profiles.exists() or "minikube-py-default" not in profiles.read_text():
+        pytest.skip("this host has no AppArmor, or no apparmor_parser")
+    kinds = api.SecurityProfile
+    powerful = {"capabilities": {"add_capabilities": ["SYS_ADMIN", "SYS_PTRACE"]}}
+    with service.pod() as pod:
+        current = "cat /proc/self/attr/current; "
+        mount = "mount -t tmpfs tmpfs /tmp 2>&1 && echo mounted; "
+        node = "echo 60 > /proc/sys/vm/swappiness"
+        default = pod.output(current + mount + node, security={"apparmor": {"profile_type": 0}, **powerful})
+        assert default.startswith("minikube-py-default (enforce)\n")
+        assert "mounted" not in default
+        assert "Permission denied" in default
+        unconfined = {"apparmor": {"profile_type": kinds.Unconfined}, **powerful}
+        assert pod.output(current + mount, security=unconfined) == "unconfined\nmounted\n"
+        assert pod.output(current + mount, security={"privileged": True}) == "unconfined\nmounted\n"
+        named = {"apparmor": {"profile_type": kinds.Localhost, "localhost_ref": "minikube-py-default"}}
+        assert pod.output(current, security=named) == "minikube-py-default (enforce)\n"
+        with pytest.raises(grpc.RpcError) as caught:
+            pod.create("true", security={"apparmor": {"profile_type": kinds.Localhost, "localhost_ref": "none"}})
+        assert "'none' is not loaded" in caught.value.details()
+        container = pod.start(
+            "sh", "-c", "trap 'exit 3' TERM; while true; do sleep 0.1; done", security={"apparmor": {}}
+        )
+        assert "hello" in container.shell("sleep 100 & kill $!; wait $!; hostname > /tmp/x; echo hello")
+        container.stop(10)
+        assert container.status.exit_code == 3
+
+
 def test_apparmor_where_the_host_has_none(service: Service) -> None:
     if Path("/sys/module/apparmor/parameters/enabled").exists():
         pytest.skip("this host has AppArmor")
