@@ -53,7 +53,7 @@ class ImageStore:
         self.locks = StoreLocks()
         self.layers = RecordFile(self.locks, root / "overlay-layers/layers.json", root / "overlay-layers/layers.lock")
         self.images = RecordFile(self.locks, root / "overlay-images/images.json", root / "overlay-images/images.lock")
-        self._known: tuple[bytes | None, bytes | None] = (None, None)
+        self._known: bytes | None = None
         self._by_id: dict[str, Image] = {}
         self._by_name: dict[str, str] = {}
         self._configs: dict[str, dict[str, Any]] = {}
@@ -109,7 +109,8 @@ class ImageStore:
         return found if isinstance(found, dict) else {}
 
     def _refresh(self) -> None:
-        version = (self.images.version, self.layers.version)
+        # An image's layers never change, and are there before it: what containers do to the layers is no news.
+        version = self.images.version
         if version == self._known:
             return
         layers = {layer["id"]: layer for layer in self.layers.read()}
