@@ -1,8 +1,8 @@
 """The meaning of each kind, by table: its defaults and its validation.
 
 A kind's module may have `apply_defaults(obj)` (in place), `validate(obj)` and `validate_update(new, old)` (lists of
-`FieldError`), and `validate_create(obj)` for what only a new object must obey; what it lacks does nothing. Modules are
-imported when their kind is first used. Metadata is validated here for all kinds.
+`FieldError`), `validate_create(obj)` for what only a new object must obey, and `warnings(obj)`; what it lacks does
+nothing. Modules are imported when their kind is first used. Metadata is validated here for all kinds.
 """
 
 from collections.abc import Callable
@@ -99,6 +99,12 @@ def validate_create(api_version: str, kind: str, obj: Obj) -> list[FieldError]:
         if hook is not None:
             errors.extend(hook(obj))
     return errors
+
+
+def warnings(api_version: str, kind: str, obj: Obj) -> list[str]:
+    """What its writer is to be told of an object that is valid all the same."""
+    hook = _hook(api_version, kind, "warnings")
+    return hook(obj) if hook is not None else []
 
 
 def validate_update(api_version: str, kind: str, new: Obj, old: Obj) -> list[FieldError]:

@@ -19,6 +19,7 @@ from apiserver.endpoints.scale import scale
 from apiserver.endpoints.update import update
 from apiserver.endpoints.watch import watch
 from apiserver.registry.store import Store
+from apiserver.registry.table import DEPRECATED
 
 Handler = Callable[[Exchange, Store], Awaitable[web.StreamResponse]]
 
@@ -116,6 +117,7 @@ async def _virtual(exchange: Exchange) -> web.StreamResponse:
     if resource is None:
         raise NotFound.path()
     if resource.group_resource == "componentstatuses":
+        exchange.warnings.append(DEPRECATED["componentstatuses"])
         return await exchange.services.parts["component_statuses"](exchange)  # type: ignore[no-any-return]
     if exchange.form.kind:
         raise NotAcceptable(

@@ -18,11 +18,27 @@ from apiserver.endpoints.body import as_object
 from apiserver.endpoints.exchange import Exchange
 from apiserver.endpoints.patch import Patch, patched, read_patch
 from apiserver.endpoints.subresources import read_kind
+from apiserver.endpoints.table import to_table
 from apiserver.endpoints.update import check_name
 from apiserver.registry.autoscaling.scale import ScalePaths, apply_scale, has_replicas, paths_of, to_scale
 from apiserver.registry.store import Change, Store
 
 _SCALE = "autoscaling/v1"
+_COLUMNS = [
+    {
+        "name": "Desired",
+        "type": "integer",
+        "jsonPath": ".spec.replicas",
+        "description": "desired number of instances for the scaled object.",
+    },
+    {
+        "name": "Available",
+        "type": "integer",
+        "jsonPath": ".status.replicas",
+        "description": "actual number of observed instances of the scaled object.",
+    },
+    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+]
 
 
 class _ScaleView:
@@ -71,7 +87,7 @@ async def scale(exchange: Exchange, store: Store) -> web.StreamResponse:
         obj = await store.read(await store.find(info.namespace, info.name))
         if store.strategy.scale is not None and not has_replicas(obj, paths):
             raise InternalError.of(f'the spec replicas field ".{".".join(paths.spec)}" does not exist')
-        return transform.plain(exchange, orjson.dumps(to_scale(obj, paths)) + b"\n")
+        return _answer(exchange, store, to_scale(obj, paths))
     if info.verb not in ("update", "patch"):
         raise MethodNotAllowed.of(store.resource, info.verb)
     given: Patch | None = None
@@ -83,7 +99,16 @@ async def scale(exchange: Exchange, store: Store) -> web.StreamResponse:
     call = exchange.call(store.resource, subresource="scale")
     admit = RequestAdmission(exchange, store.resource, store.strategy, call, view=_ScaleView(paths))
     outcome = await store.update(call, change, admit, tracked=given is None or not given.is_apply)
-    return transform.plain(exchange, orjson.dumps(to_scale(orjson.loads(outcome.body), paths)) + b"\n")
+    return _answer(exchange, store, to_scale(orjson.loads(outcome.body), paths))
+
+
+def _answer(exchange: Exchange, store: Store, shown: Obj) -> web.Response:
+    """Answer with a Scale, or with its Table."""
+    if exchange.form.kind == "Table":
+        meta = {"resourceVersion": shown["metadata"].get("resourceVersion", "")}
+        include, now = transform.include_object(exchange), exchange.services.clock.now()
+        shown = to_table(store.resource, [shown], meta, include_object=include, crd_columns=_COLUMNS, now=now)
+    return transform.plain(exchange, orjson.dumps(shown) + b"\n")
 
 
 def _replace(wanted: Obj, paths: ScalePaths, name: str) -> Change:

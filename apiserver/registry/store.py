@@ -168,6 +168,7 @@ class Store:
         errors = strategy.validate_create(obj, call)
         if errors:
             raise Invalid.of(resource.kind, resource.group, call.name, errors)
+        call.warnings.extend(strategy.warnings_of(obj))
         await admit.validate(obj, None, create=True)
         value, _, body = await self._value(obj)
         key = self.key(call.namespace, call.name)
@@ -267,6 +268,8 @@ class Store:
         self._prepare_update(new, old, call)
         strategy.apply_defaults(new)
         self._validate_update(new, old, call)
+        if not call.subresource and new.get("spec") != old.get("spec"):
+            call.warnings.extend(strategy.warnings_of(new))
         await admit.validate(new, old, create=False)
         if new == old and not self.cached.is_stale(self.directory, entry.key):
             await self._give_back(call)

@@ -126,6 +126,7 @@ class Strategy:
         named_items: list items carry apiVersion and kind (custom resources).
         scale: the CRD's scale subresource (specReplicasPath, …).
         returns_object: DELETE answers with the object instead of a Status.
+        warnings_of: what the writer of a valid object is warned of.
         deprecation: the warning all answers carry, "" for none.
     """
 
@@ -158,4 +159,5 @@ class Strategy:
     named_items: bool = False
     scale: Any = None
     returns_object: bool = False
+    warnings_of: Callable[[Obj], list[str]] = _no_unknown
     deprecation: str = ""

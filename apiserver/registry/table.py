@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from apimachinery.apis.registry import apply_defaults, validate_create, validate_update
+from apimachinery.apis.registry import apply_defaults, validate_create, validate_update, warnings
 from apimachinery.objects.field_path import FieldError
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import RESOURCES, Resource
@@ -69,6 +69,12 @@ _CREATE_ON_UPDATE = frozenset(
         "runtimeclasses.node.k8s.io",
     }
 )
+
+# What every answer about a kind warns of.
+DEPRECATED = {
+    "componentstatuses": "v1 ComponentStatus is deprecated in v1.19+",
+    "endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+}
 
 # Kinds whose DELETE answers with the object.
 _RETURN_OBJECT = frozenset(
@@ -163,6 +169,8 @@ def _generic(resource: Resource) -> Strategy:
         subresources={"status": generic.STATUS} if has_status else {},
         create_on_update=name in _CREATE_ON_UPDATE,
         returns_object=name in _RETURN_OBJECT,
+        warnings_of=lambda obj: warnings(api_version, kind, obj),
+        deprecation=DEPRECATED.get(name, ""),
     )
     if counts:
         strategy = replace(strategy, prepare_create=generic.first_generation, prepare_update=generic.count_generation)

@@ -2,8 +2,9 @@
 
 from apimachinery.apis.apps.workloads import SPEC, same_spec, selector_unchanged, validate_workload
 from apimachinery.apis.core.pod import apply_template_defaults
+from apimachinery.apis.core.pod_warnings import template_warnings
 from apimachinery.apis.field_rules import Errors, at_most_everything, one_of, percent_or_number
-from apimachinery.objects.field_path import invalid, required
+from apimachinery.objects.field_path import FieldPath, invalid, required
 from apimachinery.objects.metadata import Obj
 
 _STATUS = {"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0}
@@ -54,3 +55,8 @@ def validate_update(new: Obj, old: Obj) -> Errors:
     if same_spec(new, old):
         return []
     return [*validate(new), *selector_unchanged(new, old)]
+
+
+def warnings(obj: Obj) -> list[str]:
+    """What is to be said of a DaemonSet's pods."""
+    return template_warnings((obj.get("spec") or {}).get("template"), FieldPath("spec.template"))

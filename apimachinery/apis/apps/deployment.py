@@ -2,8 +2,9 @@
 
 from apimachinery.apis.apps.workloads import SPEC, same_spec, selector_unchanged, validate_workload
 from apimachinery.apis.core.pod import apply_template_defaults
+from apimachinery.apis.core.pod_warnings import template_warnings
 from apimachinery.apis.field_rules import Errors, at_most_everything, non_negative, one_of, percent_or_number
-from apimachinery.objects.field_path import forbidden, invalid
+from apimachinery.objects.field_path import FieldPath, forbidden, invalid
 from apimachinery.objects.metadata import Obj
 
 
@@ -56,3 +57,8 @@ def validate_update(new: Obj, old: Obj) -> Errors:
     if same_spec(new, old):
         return []
     return [*validate(new), *selector_unchanged(new, old)]
+
+
+def warnings(obj: Obj) -> list[str]:
+    """What is to be said of a Deployment's pods."""
+    return template_warnings((obj.get("spec") or {}).get("template"), FieldPath("spec.template"))

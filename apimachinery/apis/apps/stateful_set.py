@@ -5,6 +5,7 @@ from typing import Any
 from apimachinery.apis.apps.workloads import SPEC, same_spec, validate_workload
 from apimachinery.apis.core import persistent_volume_claim
 from apimachinery.apis.core.pod import apply_template_defaults
+from apimachinery.apis.core.pod_warnings import template_warnings
 from apimachinery.apis.field_rules import Errors, at_most_everything, non_negative, one_of, percent_or_number
 from apimachinery.objects.field_path import FieldPath, forbidden, invalid
 from apimachinery.objects.metadata import Obj
@@ -93,3 +94,8 @@ def validate_update(new: Obj, old: Obj) -> Errors:
     if any(after.get(field) != before.get(field) for field in {*after, *before} - _UPDATABLE):
         errors.append(forbidden(SPEC, _REFUSED))
     return errors
+
+
+def warnings(obj: Obj) -> list[str]:
+    """What is to be said of a StatefulSet's pods."""
+    return template_warnings((obj.get("spec") or {}).get("template"), FieldPath("spec.template"))

@@ -4,6 +4,7 @@ import zoneinfo
 
 from apimachinery.apis.batch import job
 from apimachinery.apis.core.pod import apply_template_defaults
+from apimachinery.apis.core.pod_warnings import template_warnings
 from apimachinery.apis.field_rules import Errors, non_negative, one_of
 from apimachinery.objects import cron_schedule
 from apimachinery.objects.field_path import FieldPath, invalid, required
@@ -83,3 +84,9 @@ def validate(obj: Obj) -> Errors:
 def validate_update(new: Obj, old: Obj) -> Errors:
     """What is wrong with a CronJob that replaces another."""
     return [] if new.get("spec") == old.get("spec") else validate(new)
+
+
+def warnings(obj: Obj) -> list[str]:
+    """What is to be said of a CronJob's pods."""
+    job_spec = ((obj.get("spec") or {}).get("jobTemplate") or {}).get("spec") or {}
+    return template_warnings(job_spec.get("template"), FieldPath("spec.jobTemplate.spec.template"))

@@ -1,6 +1,7 @@
 """Job."""
 
 from apimachinery.apis.core.pod import apply_template_defaults, validate_template
+from apimachinery.apis.core.pod_warnings import template_warnings
 from apimachinery.apis.field_rules import (
     Errors,
     label_selector,
@@ -273,3 +274,15 @@ def validate_update(new: Obj, old: Obj) -> Errors:
     if after.get("completions") != before.get("completions") and after.get("completions") != after.get("parallelism"):
         errors.append(invalid(_SPEC.child("completions"), after.get("completions"), "field is immutable"))
     return errors
+
+
+def warnings(obj: Obj) -> list[str]:
+    """What is to be said of a Job's name and pods."""
+    name = (obj.get("metadata") or {}).get("name") or ""
+    problems = names.dns1123_label_problems(name) if name else []
+    told = (
+        "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; "
+        f"a DNS label is recommended: [{' '.join(problems)}]"
+    )
+    template = template_warnings((obj.get("spec") or {}).get("template"), FieldPath("spec.template"))
+    return [*([told] if problems else []), *template]

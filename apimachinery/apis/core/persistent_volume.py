@@ -115,3 +115,11 @@ def validate_update(new: Obj, old: Obj) -> Errors:
     if before.get("nodeAffinity") and after.get("nodeAffinity") != before["nodeAffinity"]:
         errors.append(invalid(FieldPath("nodeAffinity"), after.get("nodeAffinity"), IMMUTABLE))
     return errors
+
+
+def warnings(obj: Obj) -> list[str]:
+    """What is to be said of a PersistentVolume."""
+    if (obj.get("spec") or {}).get("persistentVolumeReclaimPolicy") != "Recycle":
+        return []
+    told = "The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning."
+    return [f"spec.persistentVolumeReclaimPolicy: {told}"]

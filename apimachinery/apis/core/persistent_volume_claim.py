@@ -27,6 +27,7 @@ def apply_defaults(obj: Obj) -> None:
 
 
 _SPEC = FieldPath("spec")
+_CLASS = "volume.beta.kubernetes.io/storage-class"
 _FIXED = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
 
 
@@ -95,3 +96,11 @@ def _shrunk(new: Obj, old: Obj) -> Errors:
         return []
     here = _SPEC.child("resources", "requests", "storage")
     return [forbidden(here, "field can not be less than previous value")] if smaller else []
+
+
+def warnings(obj: Obj) -> list[str]:
+    """What is to be said of a claim."""
+    if _CLASS not in ((obj.get("metadata") or {}).get("annotations") or {}):
+        return []
+    here = FieldPath("metadata.annotations").key(_CLASS)
+    return [f'{here}: deprecated since v1.8; use "storageClassName" attribute instead']

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from apimachinery.apis.core import container, pod_resources, pod_scheduling, security_context, volume
+from apimachinery.apis.core import container, pod_resources, pod_scheduling, pod_warnings, security_context, volume
 from apimachinery.apis.field_rules import Errors, ip_address, non_negative, obeys, one_of, optional_one_of
 from apimachinery.apis.object_meta import validate_annotations, validate_labels
 from apimachinery.objects import names
@@ -11,6 +11,16 @@ from apimachinery.objects.metadata import Obj
 from apimachinery.objects.pods import qos_class
 
 _GRACE_SECONDS = 30
+_NOT_EPHEMERAL = (
+    "ports",
+    "resources",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "lifecycle",
+    "resizePolicy",
+    "restartPolicy",
+)
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
 
@@ -133,9 +143,8 @@ def _containers(spec: Obj, volumes: frozenset[str], path: FieldPath) -> Errors:
 
 
 def _ephemeral(one: Obj, path: FieldPath) -> Errors:
-    refused = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
     told = "cannot be set for an Ephemeral Container"
-    return [forbidden(path.child(field), told) for field in refused if one.get(field)]
+    return [forbidden(path.child(field), told) for field in _NOT_EPHEMERAL if one.get(field)]
 
 
 def _host_ports(one: Obj, taken: set[tuple[str, str, int]], path: FieldPath, *, host_network: bool) -> Errors:
@@ -351,3 +360,8 @@ def _resized(after: Obj, before: Obj, here: FieldPath) -> Errors:
         if gone:
             errors.append(forbidden(here.child(kind), f"resource {kind} cannot be removed"))
     return errors
+
+
+def warnings(obj: Obj) -> list[str]:
+    """What is to be said of a Pod."""
+    return pod_warnings.pod_warnings(obj)

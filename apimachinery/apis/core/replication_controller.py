@@ -2,6 +2,7 @@
 
 from apimachinery.apis.apps.workloads import without_deadline
 from apimachinery.apis.core.pod import apply_template_defaults, validate_template
+from apimachinery.apis.core.pod_warnings import template_warnings
 from apimachinery.apis.field_rules import Errors, non_negative
 from apimachinery.objects.field_path import FieldPath, invalid, required
 from apimachinery.objects.metadata import Obj
@@ -47,3 +48,8 @@ def validate(obj: Obj) -> Errors:
 def validate_update(new: Obj, old: Obj) -> Errors:
     """What is wrong with a ReplicationController that replaces another."""
     return [] if new.get("spec") == old.get("spec") else validate(new)
+
+
+def warnings(obj: Obj) -> list[str]:
+    """What is to be said of a ReplicationController's pods."""
+    return template_warnings((obj.get("spec") or {}).get("template"), FieldPath("spec.template"))

@@ -56,6 +56,7 @@ _SPEC = FieldPath("spec")
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
 _DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
+_WITHOUT_ADDRESS = ("loadBalancerIP", "externalIPs")
 _MOST_ADDRESSES = 2
 _MOST_AFFINITY_SECONDS = 86400
 
@@ -226,3 +227,14 @@ def validate_update(new: Obj, old: Obj) -> Errors:
             if before.get(field) and after.get(field) != before[field]:
                 errors.append(invalid(_SPEC.child(field), after.get(field), told))
     return errors
+
+
+def warnings(obj: Obj) -> list[str]:
+    """What is to be said of a headless Service."""
+    spec = obj.get("spec") or {}
+    if spec.get("clusterIP") != "None":
+        return []
+    told = [f"spec.{field} is ignored for headless services" for field in _WITHOUT_ADDRESS if spec.get(field)]
+    if spec.get("sessionAffinity") != "None":
+        told.append("spec.SessionAffinity is ignored for headless services")
+    return told

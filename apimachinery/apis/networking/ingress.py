@@ -121,3 +121,10 @@ def validate_create(obj: Obj) -> Errors:
 def validate_update(new: Obj, old: Obj) -> Errors:
     """What is wrong with an Ingress that replaces another."""
     return [] if new.get("spec") == old.get("spec") else validate(new)
+
+
+def warnings(obj: Obj) -> list[str]:
+    """What is to be said of an Ingress."""
+    if _CLASS not in ((obj.get("metadata") or {}).get("annotations") or {}):
+        return []
+    return [f"annotation \"{_CLASS}\" is deprecated, please use 'spec.ingressClassName' instead"]

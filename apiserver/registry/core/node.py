@@ -11,10 +11,24 @@ from apiserver.registry.strategy import Call, Strategy
 
 def _create(obj: Obj, call: Call) -> None:
     del call
-    obj.setdefault("spec", {})
+    _settle_networks(obj.setdefault("spec", {}))
     obj.setdefault("status", {})
+
+
+def _update(new: Obj, old: Obj, call: Call) -> None:
+    generic.keep_status(new, old, call)
+    _settle_networks(new.setdefault("spec", {}))
+
+
+def _settle_networks(spec: Obj) -> None:
+    """The one network of pods is the first of all; where they contradict each other, the one counts."""
+    network, networks = spec.get("podCIDR"), spec.get("podCIDRs") or []
+    if network and (not networks or networks[0] != network):
+        spec["podCIDRs"] = [network]
+    elif networks and not network:
+        spec["podCIDR"] = networks[0]
 
 
 def strategy(base: Strategy) -> Strategy:
     """Return the strategy of nodes."""
-    return replace(base, keeps_status=True, prepare_create=_create, prepare_update=generic.keep_status)
+    return replace(base, keeps_status=True, prepare_create=_create, prepare_update=_update)

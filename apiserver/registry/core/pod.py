@@ -35,8 +35,19 @@ def _status(new: Obj, old: Obj, call: Call) -> None:
     generic.only_status(new, old, call)
     status = new.get("status")
     before = old.get("status") or {}
-    if isinstance(status, dict) and before.get("qosClass"):
-        status["qosClass"] = before["qosClass"]
+    if isinstance(status, dict):
+        if before.get("qosClass"):
+            status["qosClass"] = before["qosClass"]
+        _settle_addresses(status)
+
+
+def _settle_addresses(status: Obj) -> None:
+    """The one address is the first of all; where they contradict each other, the one counts."""
+    address, addresses = status.get("podIP"), status.get("podIPs") or []
+    if address and (not addresses or addresses[0].get("ip") != address):
+        status["podIPs"] = [{"ip": address}]
+    elif addresses and not address:
+        status["podIP"] = addresses[0].get("ip")
 
 
 def _ephemeral_containers(new: Obj, old: Obj, call: Call) -> None:

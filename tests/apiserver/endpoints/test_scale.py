@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -85,3 +86,10 @@ def test_a_policy_on_the_subresource_sees_the_scale(api: Api, ns: str) -> None:
     finally:
         for plural in ("validatingadmissionpolicybindings", "validatingadmissionpolicies"):
             api.json("DELETE", f"{group}/{plural}/{name}")
+
+
+def test_a_scale_is_shown_as_a_table(api: Api, ns: str) -> None:
+    path = _deployment(api, ns)
+    table = json.loads(api.raw("GET", f"{path}/scale", Accept="application/json;as=Table;v=v1;g=meta.k8s.io")[2])
+    assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+    assert table["rows"][0]["cells"][:3] == ["d", 1, 0]
