@@ -19,6 +19,7 @@ from aiohttp import web
 from apimachinery.client.events import EventRecorder
 from apimachinery.objects.times import now_rfc3339
 from apimachinery.resources import RESOURCES
+from apiserver.admission.policy_status import PolicyStatuses
 from apiserver.admission.registry import build_chain
 from apiserver.authentication.discovery import openid_documents
 from apiserver.authentication.registry import Authenticator
@@ -255,6 +256,8 @@ class Server:
         establisher = Establisher(self.registry, self.registry.lister, self.loopback)
         tasks.spawn(establisher.run, name="custom resources", restart=True)
         tasks.spawn(availability.run, name="extension servers", restart=True)
+        statuses = PolicyStatuses(self.registry.lister, self.loopback)
+        tasks.spawn(statuses.run, name="policy statuses", restart=True)
 
     async def _bootstrap(self) -> None:
         await ensure_bootstrap(self.loopback)

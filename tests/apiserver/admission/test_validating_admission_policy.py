@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 
@@ -247,3 +248,35 @@ def test_reviews_are_never_stopped(api, ns, policy):
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
     assert api.raw("POST", path, Api.encode(review), **jane)[0] == 201
+
+
+def checked(api, name):
+    """Return a policy's status when its generation has been seen."""
+    path = f"{REGISTRATION}/validatingadmissionpolicies/{name}"
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        policy = api.json("GET", path)[1]
+        found = policy.get("status") or {}
+        if found.get("observedGeneration") == policy["metadata"]["generation"]:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(policy)
+
+
+def test_expressions_are_checked_against_the_kinds_they_are_for(api, policy):
+    good = [{"expression": "object.spec.replicas > 1 && object.metadata.labels['a'] == 'b'"}]
+    name = policy(KIND, matchConstraints={"resourceRules": DEPLOYMENTS}, validations=good)
+    assert checked(api, name)["typeChecking"] == {}
+    wrong = [*good, {"expression": "object.spec.replicsa > 1", "messageExpression": "string(object.spec.replicas.x)"}]
+    name = policy(KIND, suffix="-2", matchConstraints={"resourceRules": DEPLOYMENTS}, validations=wrong)
+    found = checked(api, name)["typeChecking"]["expressionWarnings"]
+    assert [one["fieldRef"] for one in found] == [
+        "spec.validations[1].expression",
+        "spec.validations[1].messageExpression",
+    ]
+    assert found[0]["warning"].startswith("apps/v1, Kind=Deployment: ERROR: <input>:1:")
+    assert "undefined field 'replicsa'" in found[0]["warning"]
+    # A kind that can't be told is not checked.
+    anything = [{**DEPLOYMENTS[0], "resources": ["*"]}]
+    name = policy(KIND, suffix="-3", matchConstraints={"resourceRules": anything}, validations=wrong)
+    assert checked(api, name)["typeChecking"] == {}
