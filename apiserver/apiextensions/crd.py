@@ -11,6 +11,7 @@ from typing import Any, Final
 from apimachinery.objects.conditions import is_true, set_condition
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import Resource
+from apiserver.apiextensions import api_approval
 from apiserver.endpoints.discovery import version_rank
 
 GROUP: Final = "apiextensions.k8s.io"
@@ -168,6 +169,11 @@ def new_status(crd: Obj, others: Iterable[Obj], now: str) -> Obj:
     elif not conflict_free and not is_established(crd):
         text = "not all names are accepted"
         new = _condition("Established", true=False, reason="NotAccepted", message=text, now=now)
+        conditions = set_condition(conditions, new, now)
+    approval, told = api_approval.state(crd)
+    if approval:
+        true = approval == "ApprovedAnnotation"
+        new = _condition(api_approval.CONDITION, true=true, reason=approval, message=told, now=now)
         conditions = set_condition(conditions, new, now)
     status["conditions"] = conditions
     return status

@@ -22,17 +22,12 @@ from apimachinery.objects.field_path import (
     too_many,
 )
 from apimachinery.objects.metadata import Obj
-from apiserver.apiextensions import structural_validation
+from apiserver.apiextensions import api_approval, structural_validation
 from apiserver.apiextensions.cel_rules import has_rules
 from apiserver.apiextensions.crd import is_established, storage_version
 from apiserver.registry.json_path import JSONPathError, compile_path
 
 _SPEC: Final = FieldPath("spec")
-_APPROVAL: Final = "api-approved.kubernetes.io"
-_APPROVAL_TOLD: Final = (
-    f'protected groups must have approval annotation "{_APPROVAL}", see '
-    "https://github.com/kubernetes/enhancements/pull/1111"
-)
 _COLUMN_TYPES: Final = ("integer", "number", "string", "boolean", "date")
 _COLUMN_FORMATS: Final = ("int32", "int64", "float", "double", "byte", "date", "date-time", "password")
 _SELECTABLE: Final = ("boolean", "integer", "string")
@@ -93,7 +88,7 @@ def _definition(crd: Obj) -> Iterator[FieldError]:
     name = (crd.get("metadata") or {}).get("name", "")
     if name != f"{own.get('plural', '')}.{group}":
         yield invalid(FieldPath("metadata").child("name"), name, 'must be spec.names.plural+"."+spec.group')
-    yield from _approval(crd, group)
+    yield from _approval(crd)
     if not group:
         yield required(_SPEC.child("group"))
     else:
@@ -115,15 +110,13 @@ def _definition(crd: Obj) -> Iterator[FieldError]:
     yield from _conversion(spec.get("conversion") or {})
 
 
-def _approval(crd: Obj, group: str) -> Iterator[FieldError]:
-    if not re.search(r"(^|\.)(k8s|kubernetes)\.io$", group):
-        return
-    path = FieldPath("metadata").child("annotations").key(_APPROVAL)
-    given = ((crd.get("metadata") or {}).get("annotations") or {}).get(_APPROVAL, "")
-    if not given:
-        yield required(path, _APPROVAL_TOLD)
-    elif not given.startswith(("unapproved", "http://", "https://")):
-        yield invalid(path, given, _APPROVAL_TOLD)
+def _approval(crd: Obj) -> Iterator[FieldError]:
+    state, told = api_approval.state(crd)
+    path = FieldPath("metadata").child("annotations").key(api_approval.ANNOTATION)
+    if state == "MissingAnnotation":
+        yield required(path, told)
+    elif state == "InvalidAnnotation":
+        yield invalid(path, crd["metadata"]["annotations"][api_approval.ANNOTATION], told)
 
 
 def _names(own: Obj) -> Iterator[FieldError]:

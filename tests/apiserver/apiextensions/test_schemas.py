@@ -1,7 +1,7 @@
 import pytest
 
 from apiserver.apiextensions import cel_rules, structural, validation
-from apiserver.apiextensions.crd import accept_names
+from apiserver.apiextensions.crd import accept_names, new_status
 
 SCHEMA = {
     "type": "object",
@@ -306,6 +306,26 @@ def test_rules_have_a_budget():
     assert problem.detail == (
         "validation failed due to running out of cost budget, no further validation rules will be run"
     )
+
+
+@pytest.mark.parametrize(
+    ("annotation", "status", "message"),
+    [
+        ("https://github.com/x/pull/1", "True", "approved in https://github.com/x/pull/1"),
+        ("unapproved, an experiment", "False", 'not approved: "unapproved, an experiment"'),
+    ],
+)
+def test_groups_of_the_project_tell_of_their_approval(annotation, status, message):
+    names = {"kind": "A", "plural": "as"}
+    definition = {
+        "metadata": {"name": "as.x.k8s.io", "annotations": {"api-approved.kubernetes.io": annotation}},
+        "spec": {"group": "x.k8s.io", "names": names},
+    }
+    told = {one["type"]: one for one in new_status(definition, [], "2020-01-01T00:00:00Z")["conditions"]}
+    condition = told["KubernetesAPIApprovalPolicyConformant"]
+    assert (condition["status"], condition["message"]) == (status, message)
+    definition["spec"]["group"] = "x-k8s.io"
+    assert len(new_status(definition, [], "2020-01-01T00:00:00Z")["conditions"]) == 2
 
 
 def test_names_in_conflict():
