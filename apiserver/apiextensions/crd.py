@@ -33,7 +33,7 @@ def names(crd: Obj) -> Obj:
 def storage_version(crd: Obj) -> str:
     """Return the name of the storage version."""
     versions = (crd.get("spec") or {}).get("versions") or ()
-    return str(next((version["name"] for version in versions if version.get("storage")), ""))
+    return str(next((version.get("name") or "" for version in versions if version.get("storage")), ""))
 
 
 def served_versions(crd: Obj) -> list[Obj]:

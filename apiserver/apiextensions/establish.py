@@ -23,7 +23,7 @@ from apimachinery.resources import Resource
 from apiserver.admission.cel import CompileError
 from apiserver.admission.webhook_client import WebhookClient
 from apiserver.apiextensions import crd as definitions
-from apiserver.apiextensions import definition_validation
+from apiserver.apiextensions import definition_validation, schema_decode
 from apiserver.apiextensions.conversion import converter
 from apiserver.apiextensions.handler import VersionHandler
 from apiserver.registry.registry import Registry
@@ -87,6 +87,7 @@ class Establisher:
         # Stores are values of the registry; the strategy is swapped before the first request.
         store.strategy = replace(
             before,
+            decode=lambda obj: schema_decode.decode(before.decode(obj)),
             prepare_create=prepare,
             prepare_update=prepare_update,
             subresources={
@@ -124,7 +125,7 @@ class Establisher:
     async def _attempt(self, name: str) -> bool:
         try:
             return await self._reconcile(name)
-        except Conflict:
+        except (Conflict, NotFound):
             # Somebody else wrote; the next try sees it.
             return False
         except (APIError, CompileError) as error:
