@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from protocols.cri import api_pb2 as api
-from tests.cri.live.cri_service import Service
+from tests.cri.live.cri_service import Service, until
 
 pytestmark = pytest.mark.live
 
@@ -44,15 +44,15 @@ def test_sockets_of_the_node(service: Service, mode: int) -> None:
 def test_processes_of_the_node_the_pod_and_the_container(service: Service, mode: int) -> None:
     with service.pod(pid=mode) as pod:
         one, two = pod.start("sleep", "4001"), pod.start("sleep", "4002")
-        processes = one.shell("ps -o args")
-        assert "sleep 4001" in processes
-        assert ("sleep 4002" in processes) == (mode != api.CONTAINER)
-        first = one.shell("cat /proc/1/cmdline")
+        wanted = {"sleep 4001"} if mode == api.CONTAINER else {"sleep 4001", "sleep 4002"}
+        until(lambda: wanted <= set(one.shell("ps -o args").splitlines()))
+        assert ("sleep 4002" in one.shell("ps -o args")) == (mode != api.CONTAINER)
         if mode == api.NODE:
             pid = one.info["pid"]
             assert one.shell(f"cat /proc/{pid}/cmdline") == "sleep\x004001\0"
         else:
-            assert first == ("/pause\0" if mode == api.POD else "sleep\x004001\0")
+            first = "/pause\0" if mode == api.POD else "sleep\x004001\0"
+            until(lambda: one.shell("cat /proc/1/cmdline") == first)
         two.stop()
         assert one.shell("echo alive") == "alive\n"
 

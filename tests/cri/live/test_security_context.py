@@ -342,4 +342,4 @@ def test_a_target_container_shares_its_pid_namespace(service: Service) -> None:
         target = pod.start("sleep", "4321")
         options = {"pid": api.TARGET, "target_id": target.id}
         guest = pod.start(security={"namespace_options": options})
-        assert "sleep 4321" in guest.shell("ps")
+        until(lambda: "sleep 4321" in guest.shell("ps"))

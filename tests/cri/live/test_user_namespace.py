@@ -10,7 +10,7 @@ import pytest
 
 from protocols.cri import api_pb2 as api
 from tests.cri.live import oci_layout
-from tests.cri.live.cri_service import Pod, Service
+from tests.cri.live.cri_service import Pod, Service, until
 
 pytestmark = pytest.mark.live
 FIRST, COUNT = 200000, 65536
@@ -75,7 +75,8 @@ def test_volumes_of_images_belong_to_the_pods_users(service: Service, tmp_path: 
 
 def test_a_shared_pid_namespace_within_a_user_namespace(service: Service) -> None:
     with pod_with_user_namespace(service, pid=api.POD) as pod:
-        assert pod.start().shell("cat /proc/1/cmdline") == "/pause\0"
+        container = pod.start()
+        until(lambda: container.shell("cat /proc/1/cmdline") == "/pause\0")
 
 
 def test_the_nodes_user_namespace_needs_no_mapping(service: Service) -> None:
