@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from apiserver.endpoints.parked_watch import ParkedWatch
     from apiserver.options import Options
 
-GZIP_MINIMUM = 128 * 1024
 _MOST_WARNING = 4096
 _MOST_ONE_WARNING = 256
 
@@ -82,15 +81,16 @@ class Exchange:
         return headers
 
     def answer(self, body: bytes, status: int = 200, content_type: str = "application/json") -> web.Response:
-        """Return a whole answer; warnings become headers, large bodies are compressed for clients far away."""
+        """Return a whole answer; warnings become headers."""
         headers = self.headers()
         headers["Content-Type"] = content_type
         response = web.Response(body=body, status=status, headers=headers)
         self.warn(response)
-        wanted = len(body) >= GZIP_MINIMUM and "gzip" in self.request.headers.get("Accept-Encoding", "")
-        if wanted and not self._is_local():
-            response.enable_compression(web.ContentCoding.gzip)
         return response
+
+    def wants_gzip(self) -> bool:
+        """Tell whether a large answer is to be compressed: the client can take it, and is on another machine."""
+        return "gzip" in self.request.headers.get("Accept-Encoding", "") and not self._is_local()
 
     def warn(self, response: web.StreamResponse) -> None:
         """Put the warnings into an answer's headers, each once."""

@@ -79,7 +79,7 @@ def negotiate(accept: str) -> Form:
     if form is None:
         raise NotAcceptable(
             "only the following media types are accepted: application/json, application/yaml, "
-            "application/json;as=Table, application/json;as=PartialObjectMetadata"
+            "application/vnd.kubernetes.protobuf"
         )
     return form
 

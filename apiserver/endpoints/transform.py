@@ -50,7 +50,7 @@ def one(exchange: Exchange, store: Store, body: bytes, status: int = 200) -> web
     elif form.kind == "PartialObjectMetadata":
         changed = partial(obj)
     else:
-        raise NotAcceptable("PartialObjectMetadataList is not a form of a single object")
+        raise NotAcceptable("you requested PartialObjectMetadataList, but the requested object is not a list")
     return plain(exchange, orjson.dumps(changed) + b"\n", status)
 
 

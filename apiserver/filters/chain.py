@@ -32,6 +32,7 @@ from apiserver.endpoints.negotiation import JSON, negotiate
 from apiserver.endpoints.routes import dispatch, is_long_running
 from apiserver.filters.audit import open_audit
 from apiserver.filters.deadline import request_seconds
+from apiserver.filters.delivery import LARGE, compress, deliver
 from apiserver.filters.errors import error_answer
 from apiserver.filters.flow_control import FlowControl
 from apiserver.filters.request_info import RequestInfo, parse
@@ -84,6 +85,10 @@ class FilterChain:
         except BaseException as error:  # noqa: BLE001 - a client must get an answer, whatever happens
             response = error_answer(error, info.path, exchange.headers(), exchange.warnings)
             panicked = response.status == 500 and not isinstance(error, APIError)
+        if type(response) is web.Response and type(response.body) is bytes and len(response.body) >= LARGE:
+            if exchange.wants_gzip():
+                await compress(response)
+            response = await deliver(request, response, self._timeout)
         self._count(info, response.status, time.perf_counter() - started)
         if self.audit is not None:
             self._record(exchange, response, received, panicked=panicked)

@@ -132,7 +132,7 @@ def test_requests_are_passed_on_with_their_user(api: Api, wardle):
     assert headers.get_all("X-Remote-User") == ["kubernetes-admin"]
     assert "more" not in headers.get_all("X-Remote-Group")
     assert headers["X-Forwarded-For"] == "10.1.1.1, 127.0.0.1"
-    assert headers["Audit-Id"] != "mine"
+    assert headers["Audit-Id"] == "mine"
     who = {"Impersonate_User": "jane", "Impersonate_Group": "dev", "Impersonate_Extra_scopes": "view"}
     assert api.raw("GET", FLUNDERS, **who)[0] == 403
     api.raw(
