@@ -17,7 +17,7 @@ import pytest
 from linux import mounts
 from protocols.cri import api_pb2 as api
 from tests.cri.live import census, oci_layout
-from tests.cri.live.cri_service import BUSYBOX, Pod, Service
+from tests.cri.live.cri_service import BUSYBOX, PATIENCE, Pod, Service
 
 pytestmark = pytest.mark.live
 LOCALHOST = api.SecurityProfile.Localhost
@@ -172,8 +172,8 @@ def test_a_pod_is_removed_while_its_container_hangs_in_creation(
     with pytest.raises(grpc.RpcError) as caught:
         service.runtime.CreateContainer(request, timeout=0.5)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    service.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id=pod.id), timeout=30)
-    service.runtime.RemovePodSandbox(api.RemovePodSandboxRequest(pod_sandbox_id=pod.id), timeout=30)
+    service.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id=pod.id), timeout=30 * PATIENCE)
+    service.runtime.RemovePodSandbox(api.RemovePodSandboxRequest(pod_sandbox_id=pod.id), timeout=30 * PATIENCE)
     census.check(service)
 
 
@@ -183,7 +183,7 @@ def test_a_container_that_is_being_made_goes_with_its_pod(service: Service) -> N
         thread = threading.Thread(target=_try, args=(pod,))
         thread.start()
         time.sleep(0.008 * step)
-        service.runtime.RemovePodSandbox(api.RemovePodSandboxRequest(pod_sandbox_id=pod.id), timeout=20)
+        service.runtime.RemovePodSandbox(api.RemovePodSandboxRequest(pod_sandbox_id=pod.id), timeout=20 * PATIENCE)
         thread.join()
     census.check(service)
 
