@@ -1,11 +1,10 @@
 """Puts the controllers together: one client, shared informers, each controller a task of its own."""
 
 import asyncio
-from collections.abc import Callable
 
 from apimachinery.client.informer import InformerFactory
 from apimachinery.client.rest import Client
-from apimachinery.controller.leader_election import Election, LeaderElector, new_identity
+from apimachinery.controller.leader_election import LeaderElector
 from component.clock import Clock
 from component.health import HealthServer
 from component.logging import get_logger
@@ -23,14 +22,14 @@ async def main(options: Options) -> None:
     client = Client.from_kubeconfig(options.kubeconfig, user_agent="kube-controller-manager")
     context = Context(client, InformerFactory(client), options, Clock())
     rows = chosen(options.controllers)
-    elector = LeaderElector(client, _election(options), context.clock) if options.leader_elect else None
+    elector = LeaderElector(client, options.election(), context.clock) if options.leader_elect else None
     try:
         async with Tasks() as tasks:
             tasks.spawn(HealthServer().serve(options.bind_address, options.secure_port), name="health")
             if elector is None:
                 _start(tasks, context, rows)
             else:
-                tasks.spawn(_lead(elector, lambda: _start(tasks, context, rows)), name="leader election")
+                tasks.spawn(elector.lead(lambda: _start(tasks, context, rows)), name="leader election")
             try:
                 await tasks.wait()
             finally:
@@ -41,23 +40,6 @@ async def main(options: Options) -> None:
         if elector is not None:
             await elector.release()
         await client.close()
-
-
-def _election(options: Options) -> Election:
-    return Election(
-        options.leader_elect_resource_name,
-        options.leader_elect_resource_namespace,
-        new_identity(),
-        options.leader_elect_lease_duration,
-        options.leader_elect_renew_deadline,
-        options.leader_elect_retry_period,
-    )
-
-
-async def _lead(elector: LeaderElector, start: Callable[[], None]) -> None:
-    await elector.acquire()
-    start()
-    await elector.keep()
 
 
 def _start(tasks: Tasks, context: Context, rows: list[Row]) -> None:

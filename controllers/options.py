@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from apimachinery.controller.leader_election import ElectionOptions
 from component.flags import Duration, flag
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class Options(ElectionOptions):
     """What `python -m controllers` is told."""
 
     kubeconfig: str = flag("", help="Kubeconfig of the API server to reconcile.")
@@ -23,12 +24,7 @@ class Options:
     cluster_signing_key_file: str = flag("", help="Its key.")
     bind_address: str = flag("127.0.0.1", help="Address of /healthz and /metrics.")
     secure_port: int = flag(10257, help="Port of /healthz and /metrics; 0 to serve none.")
-    leader_elect: bool = flag(False, help="Take a Lease before working (for several managers of one cluster).")
-    leader_elect_lease_duration: Duration = flag(15.0, help="Time that others wait after the leader's last sign.")  # noqa: RUF009 - a dataclass field
-    leader_elect_renew_deadline: Duration = flag(10.0, help="Time after which a leader that can't renew ends.")  # noqa: RUF009 - a dataclass field
-    leader_elect_retry_period: Duration = flag(2.0, help="Time between tries.")  # noqa: RUF009 - a dataclass field
     leader_elect_resource_name: str = flag("kube-controller-manager", help="The Lease's name.")
-    leader_elect_resource_namespace: str = flag("kube-system", help="The Lease's namespace.")
     use_service_account_credentials: bool = flag(False, help="Accepted for compatibility; one identity is used.")
     terminated_pod_gc_threshold: int = flag(12500, help="Ended pods that may exist before the oldest are deleted.")
     node_monitor_grace_period: Duration = flag(50.0, help="Time without a sign of life before a node is Unknown.")  # noqa: RUF009 - a dataclass field

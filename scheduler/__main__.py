@@ -5,6 +5,7 @@ import asyncio
 from apimachinery.client.events import EventRecorder
 from apimachinery.client.informer import InformerFactory
 from apimachinery.client.rest import Client
+from apimachinery.controller.leader_election import LeaderElector
 from component.clock import Clock
 from component.flags import parse
 from component.health import HealthServer
@@ -21,13 +22,11 @@ _LOG = get_logger("main")
 async def serve(options: Options) -> None:
     """Runs until cancelled."""
     settings = configuration.load(options.config)
-    if options.leader_elect:
-        # Better refused than ignored: two schedulers that both think they lead would bind against each other.
-        raise configuration.ConfigurationError("--leader-elect=true: not supported, one scheduler per cluster")
     client = Client.from_kubeconfig(options.kubeconfig or settings.kubeconfig, user_agent="kube-scheduler")
     clock = Clock()
     recorder = EventRecorder(client, "default-scheduler", clock=clock)
     factory = InformerFactory(client)
+    elector = LeaderElector(client, options.election(), clock) if options.leader_elect else None
     health = HealthServer(metrics=metrics.REGISTRY)
     tls = None
     if options.tls_cert_file:
@@ -45,10 +44,19 @@ async def serve(options: Options) -> None:
             tasks.spawn(factory.run, name="informers")
             await asyncio.sleep(0)
             await factory.wait_for_sync()
-            scheduler.start()
-            _LOG.info("Scheduling pods", profiles=",".join(settings.profiles))
+
+            def start() -> None:
+                scheduler.start()
+                _LOG.info("Scheduling pods", profiles=",".join(settings.profiles))
+
+            if elector is None:
+                start()
+            else:
+                tasks.spawn(elector.lead(start), name="leader election")
             await tasks.wait()
     finally:
+        if elector is not None:
+            await elector.release()
         await client.close()
 
 

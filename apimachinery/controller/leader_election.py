@@ -8,6 +8,7 @@ import asyncio
 import os
 import socket
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from apimachinery import errors
@@ -15,6 +16,7 @@ from apimachinery.client.rest import Client
 from apimachinery.objects.metadata import Obj
 from apimachinery.objects.times import now_micro
 from component.clock import Clock
+from component.flags import Duration, flag
 from component.logging import get_logger
 
 _LOG = get_logger("leaderelection")
@@ -57,9 +59,31 @@ class Election:
             raise ValueError("renewDeadline must be greater than retryPeriod*JitterFactor")
 
 
-def new_identity() -> str:
-    """An identity of this process."""
-    return f"{os.environ.get('HOSTNAME') or socket.gethostname()}_{uuid.uuid4()}"
+@dataclass(frozen=True, slots=True)
+class ElectionOptions:
+    """The flags of a program of which several may run; a subclass names the Lease."""
+
+    leader_elect: bool = flag(False, help="Take a Lease before working (for several of the kind in one cluster).")
+    leader_elect_lease_duration: Duration = flag(15.0, help="Time that others wait after the leader's last sign.")  # noqa: RUF009 - a dataclass field
+    leader_elect_renew_deadline: Duration = flag(10.0, help="Time after which a leader that can't renew ends.")  # noqa: RUF009 - a dataclass field
+    leader_elect_retry_period: Duration = flag(2.0, help="Time between tries.")  # noqa: RUF009 - a dataclass field
+    leader_elect_resource_name: str = flag("", help="The Lease's name.")
+    leader_elect_resource_namespace: str = flag("kube-system", help="The Lease's namespace.")
+
+    def election(self) -> Election:
+        """What these flags ask for, under a name of this process's own.
+
+        Raises:
+            ValueError: where they would let two lead at once.
+        """
+        return Election(
+            self.leader_elect_resource_name,
+            self.leader_elect_resource_namespace,
+            f"{os.environ.get('HOSTNAME') or socket.gethostname()}_{uuid.uuid4()}",
+            self.leader_elect_lease_duration,
+            self.leader_elect_renew_deadline,
+            self.leader_elect_retry_period,
+        )
 
 
 def claimed(spec: Obj, election: Election, now: str) -> Obj:
@@ -110,6 +134,16 @@ class LeaderElector:
     def _spec(self) -> Obj:
         found: Obj = self._lease.get("spec") or {}
         return found
+
+    async def lead(self, start: Callable[[], None]) -> None:
+        """Wait for the Lease, begin the work, and keep the Lease.
+
+        Raises:
+            LeadershipLostError: when it can't be kept; work must end at once.
+        """
+        await self.acquire()
+        start()
+        await self.keep()
 
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""

@@ -25,7 +25,14 @@ def pair(tmp_path_factory):
         made.wait_ready()
         log = (made.directory / "scheduler.log").open("wb")
         process = subprocess.Popen(
-            [sys.executable, "-m", "scheduler", f"--kubeconfig={made.directory}/scheduler.conf", "--secure-port=0"],
+            [
+                sys.executable,
+                "-m",
+                "scheduler",
+                f"--kubeconfig={made.directory}/scheduler.conf",
+                "--secure-port=0",
+                "--leader-elect=true",
+            ],
             stderr=log,
         )
         yield made
@@ -245,3 +252,8 @@ async def test_many_pods(client):
 
     await until(all_bound)
     print("100 pods bound in", time.perf_counter() - begun)
+
+
+async def test_the_scheduler_that_works_holds_the_lease(client):
+    lease = await client.get("leases.coordination.k8s.io", "kube-scheduler", "kube-system")
+    assert lease["spec"]["holderIdentity"]
