@@ -23,6 +23,7 @@ from component.tasks import Tasks
 from cri import errors, host_facts, metrics, recovery, reload, transitions
 from cri.config import Config
 from cri.events import Events
+from cri.images.journal import Journal
 from cri.images.layers import ContainerLayers
 from cri.images.pull import Puller
 from cri.images.registries_conf import RegistriesFile
@@ -79,7 +80,8 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
     await asyncio.to_thread(layers.prepare)
     if host.apparmor:
         await asyncio.to_thread(apparmor_profile.load)
-    await asyncio.to_thread(Repair(images, layers).run)
+    journal = Journal(images.root)
+    await asyncio.to_thread(_mend, images, layers, journal, config)
     parts.exits.start()
     try:
         await recovery.recover(parts)
@@ -89,6 +91,13 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
         await parts.streams.close()
         parts.exits.close()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _mend(images: ImageStore, layers: ContainerLayers, journal: Journal, config: Config) -> None:
+    directory = config.state / "containers"
+    alive = frozenset(os.listdir(directory)) if directory.is_dir() else frozenset[str]()
+    Repair(images, layers, lost_since=journal.lost_since(), alive=alive).run()
+    journal.settle(*journal.open_entries())
 
 
 def _tell_clamps(parts: Parts) -> None:

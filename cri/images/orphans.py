@@ -59,12 +59,17 @@ def _with_parents(layers: set[str], parents: dict[str, str]) -> set[str]:
     return found
 
 
-def _older(layer: Record, before: datetime.datetime) -> bool:
+def created(layer: Record) -> datetime.datetime | None:
+    """When a layer was made, to the second."""
     try:
-        created = datetime.datetime.fromisoformat(str(layer.get("created", ""))[:19]).replace(tzinfo=datetime.UTC)
+        return datetime.datetime.fromisoformat(str(layer.get("created", ""))[:19]).replace(tzinfo=datetime.UTC)
     except ValueError:
-        return False
-    return created < before
+        return None
+
+
+def _older(layer: Record, before: datetime.datetime) -> bool:
+    made = created(layer)
+    return made is not None and made < before
 
 
 def collect(store: ImageStore, layers: ContainerLayers, now: datetime.datetime) -> int:

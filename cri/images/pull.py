@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from component.logging import get_logger
@@ -17,6 +17,7 @@ from cri import errors, metrics
 from cri.config import Config
 from cri.images import auth, pull_outcome, reference, registries_conf
 from cri.images.auth import Credentials
+from cri.images.journal import Journal
 from cri.images.registries_conf import RegistriesFile
 from cri.images.skopeo import Skopeo
 from cri.images.storage import Image, ImageStore
@@ -39,6 +40,7 @@ class Puller:
         self._jobs: dict[tuple[str, Credentials | None, str], asyncio.Task[Any]] = {}
         self._places = asyncio.Semaphore(_PARALLEL)
         self._removals: dict[str, asyncio.Lock] = {}
+        self._journal = Journal(images.root)
 
     def _skopeo(self) -> Skopeo:
         config = self._config()
@@ -82,7 +84,7 @@ class Puller:
         for full in candidates:
             begun = time.monotonic()
             try:
-                async with self._places:
+                async with self._places, self._recorded():
                     words = await self._copy(full, credentials, policy)
             except errors.CRIError as error:
                 metrics.IMAGE_PULLS_FAILURE.inc(pull_outcome.label(str(error)))
@@ -98,6 +100,21 @@ class Puller:
         if len(failures) == 1:
             raise failures[0]
         raise type(failures[-1])("; ".join(str(failure) for failure in failures))
+
+    @contextlib.asynccontextmanager
+    async def _recorded(self) -> AsyncIterator[None]:
+        """Keep an entry in the journal until the disk has all of a pull; nobody waits for that."""
+        entry = await asyncio.to_thread(self._journal.begin)
+        try:
+            yield
+        finally:
+            self._tasks.spawn(self._settle(entry), name="settle")
+
+    async def _settle(self, entry: pathlib.Path) -> None:
+        try:
+            await asyncio.to_thread(self._journal.settle, entry)
+        except OSError as error:
+            _log.warning("Cannot bring a pull to the disk", cause=str(error))
 
     def _count(self, image: Image, name: str, loaded: set[str]) -> None:
         metrics.IMAGE_PULLS_SUCCESS.inc()

@@ -17,11 +17,13 @@ from typing import Any
 import orjson
 
 from component.logging import get_logger
-from cri.images.layers import ContainerLayers
+from cri.images import orphans
+from cri.images.layers import ContainerLayers, owner
 from cri.images.records import Record, RecordFile
 from cri.images.storage import ImageStore, big_data_name
 
 _log = get_logger("images")
+_CLOCKS_APART = 2.0  # seconds
 _LINK_LETTERS = string.ascii_uppercase + "234567"
 
 
@@ -69,10 +71,21 @@ def layer_chain(config: dict[str, Any], manifest: dict[str, Any]) -> list[Record
 class Repair:
     """One look over one store."""
 
-    def __init__(self, store: ImageStore, layers: ContainerLayers) -> None:
-        """Look at nothing yet."""
+    def __init__(
+        self, store: ImageStore, layers: ContainerLayers, *, lost_since: float | None, alive: frozenset[str]
+    ) -> None:
+        """Look at nothing yet.
+
+        Args:
+            store: The store.
+            layers: Its layers.
+            lost_since: Layers that were made since then may have lost their content.
+            alive: Containers of ours that still exist, as far as we know.
+        """
         self._store = store
         self._layers = layers
+        self._lost_since = lost_since
+        self._alive = alive
         self._home = layers.home
         self._links: dict[str, str] = {}
 
@@ -131,7 +144,7 @@ class Repair:
         for record in _parents_first(self._store.layers.read()):
             name, parent = record["id"], record.get("parent", "")
             directory = self._home / name
-            if not (directory / "diff").is_dir() or (parent and parent not in whole):
+            if not (directory / "diff").is_dir() or (parent and parent not in whole) or self._is_lost(record):
                 continue
             link = self._link(name, directory)
             below = lowers.get(parent, "") if parent else ""
@@ -141,6 +154,16 @@ class Repair:
                 (directory / "lower").write_text(below)
             whole.add(name)
         return whole
+
+    def _is_lost(self, layer: Record) -> bool:
+        if self._lost_since is None:
+            return False
+        created = orphans.created(layer)
+        return created is not None and created.timestamp() >= self._lost_since - _CLOCKS_APART
+
+    def _containers(self) -> list[Record]:
+        """Those of other tools, and of ours those that have not died with the last boot."""
+        return [r for r in self._layers.containers() if owner(r) != self._layers.mark or r["id"] in self._alive]
 
     def _link(self, name: str, directory: pathlib.Path) -> str:
         link = _text(directory / "link")
@@ -160,7 +183,7 @@ class Repair:
 
     def _take_out_broken_images(self, whole: set[str]) -> None:
         images = self._store.images.read()
-        in_use = {record.get("image") for record in self._layers.containers()}
+        in_use = {record.get("image") for record in self._containers()}
         broken = [
             image["id"]
             for image in images
@@ -172,7 +195,7 @@ class Repair:
             for name in broken:
                 _log.warning("Took out a broken image: it is pulled again when a pod needs it", image=name)
         unusable = {record["id"] for record in self._store.layers.read()} - whole
-        used = {record.get("layer") for record in self._layers.containers()}
+        used = {record.get("layer") for record in self._containers()}
         if unusable - used:
             self._store.layers.write([r for r in self._store.layers.read() if r["id"] not in unusable - used])
             _log.warning("Took out broken layers", layers=len(unusable - used))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ import pytest
 from linux import mounts
 from protocols.cri import api_pb2 as api
 from tests.cri.live import census, oci_layout
-from tests.cri.live.cri_service import BUSYBOX, Pod, Service
+from tests.cri.live.cri_service import BUSYBOX, Pod, Service, until
 from tests.cri.live.layout_server import LayoutServer
 
 pytestmark = pytest.mark.live
@@ -186,6 +188,56 @@ def test_an_image_that_lost_a_part_is_taken_out_and_only_that_part_is_pulled_aga
         census.check(service)
     finally:
         server.close()
+
+
+def test_layers_that_the_disk_may_not_have_got_before_the_power_went_are_pulled_again(
+    service: Service, tmp_path: Path
+) -> None:
+    server = LayoutServer()
+    unsynced = service.root / "unsynced-pulls"
+    try:
+        extra = oci_layout.files_layer({"extra": (b"x" * 5000, 0o644)})
+        oci_layout.write(tmp_path / "new", {"Env": ["PATH=/bin"]}, oci_layout.busybox_layer(), SECOND, extra)
+        name = server.add("app", tmp_path / "new")
+        service.trust(server.host)
+        image = service.pull(name)
+        until(lambda: not list(unsynced.iterdir()))
+        with service.pod() as pod:
+            running = pod.start(image=name)
+            pid = running.info["pid"]
+            service.kill()
+            os.kill(pid, signal.SIGKILL)
+            until(lambda: not Path(f"/proc/{pid}").exists())
+            # The entry of a pull in an earlier boot, a second after the first image came in; a container stood on it.
+            new = next(r for r in records(service, "images") if r["id"] == image)["layer"]
+            made = {r["id"]: r["created"] for r in records(service, "layers")}
+            entries = records(service, "layers")
+            for entry in entries:
+                if entry["id"] not in (new, running_layer(service, running.id)):
+                    entry["created"] = "2026-01-01T00:00:00Z"
+            write(service, "layers", entries)
+            when = datetime.datetime.fromisoformat(made[new][:19] + "+00:00").timestamp()
+            (unsynced / f"{when:.0f}-ab").write_text("another boot")
+            (service.root / "overlay" / new / "diff/extra").write_text("")
+            subprocess.run(["umount", "-l", *service.root.glob("overlay/*/merged")], check=False, capture_output=True)
+            shutil.rmtree(service.state / "containers")
+            service.start()
+        assert not list(unsynced.iterdir())
+        assert image_of(service)
+        assert service.images.ImageStatus(api.ImageStatusRequest(image={"image": name})).image.id == ""
+        server.asked.clear()
+        assert service.pull(name) == image
+        asked = [server.asked[layer] for layer in _layers(tmp_path / "new")]
+        assert asked == [0, 0, 1]
+        with service.pod() as pod:
+            assert pod.output("stat -c %s /extra", image=name) == "5000\n"
+        service.check_store()
+    finally:
+        server.close()
+
+
+def running_layer(service: Service, container_id: str) -> str:
+    return str(next(r["layer"] for r in records(service, "containers") if r["id"] == container_id))
 
 
 def _layers(layout: Path) -> list[str]:
