@@ -138,6 +138,8 @@ def _change(exchange: Exchange, store: Store, given: Patch, subresource: str) ->
         if applied["metadata"].get("name") is None:
             applied["metadata"]["name"] = exchange.info.name
         check_name(exchange, applied)
+        if resource.namespaced:
+            applied["metadata"]["namespace"] = exchange.info.namespace
         if current is None and (uid := applied["metadata"].get("uid")):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise Conflict.of(resource, exchange.info.name, why)

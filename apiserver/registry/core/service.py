@@ -12,6 +12,7 @@ from apimachinery.objects.field_path import FieldError, FieldPath, invalid
 from apimachinery.objects.metadata import Obj
 from apiserver.registry import generic
 from apiserver.registry.client import LoopbackClient
+from apiserver.registry.core import service_families
 from apiserver.registry.core.ip_addresses import IP_ADDRESSES, IPAddresses
 from apiserver.registry.node_ports import NodePorts
 from apiserver.registry.service_ips import TAKEN, AddressError, RangeFullError, ServiceAddresses, family_of
@@ -53,7 +54,6 @@ class ServiceRules:
 
     def __init__(self, cidrs: tuple[str, ...], port_range: tuple[int, int]) -> None:
         self.families = {family_of(cidr): ServiceAddresses() for cidr in cidrs}
-        self.primary = next(iter(self.families))
         self.ports = NodePorts(*port_range)
         self._objects: IPAddresses | None = None
         self._offer(DEFAULT_RANGE, {"spec": {"cidrs": list(cidrs)}})  # until the object is there
@@ -168,22 +168,19 @@ class ServiceRules:
     def _create(self, obj: Obj, call: Call) -> None:
         del call
         obj["status"] = {"loadBalancer": {}}
-        self._families(obj)
+        self._families(obj, {})  # what is wrong is told by the allocation
 
-    def _families(self, obj: Obj) -> None:
+    def _families(self, obj: Obj, before: Obj) -> list[FieldError]:
         """Fill in IP families where the type has any."""
         spec = obj.setdefault("spec", {})
         if _type(obj) == "ExternalName":
-            return
-        address = spec.get("clusterIP")
-        if not spec.get("ipFamilies"):
-            told = "IPv6" if address and ":" in address else "IPv4" if address and address != _NONE else self.primary
-            spec["ipFamilies"] = [told if told in self.families else self.primary]
-        policy = spec.setdefault("ipFamilyPolicy", "SingleStack")
-        if policy != "SingleStack":
-            spec["ipFamilies"] = [*spec["ipFamilies"], *(one for one in self.families if one not in spec["ipFamilies"])]
-        if address == _NONE:
+            return []
+        if spec.get("clusterIP") == _NONE:
             spec["clusterIPs"] = [_NONE]
+        elif spec.get("clusterIP") and not spec.get("clusterIPs"):
+            spec["clusterIPs"] = [spec["clusterIP"]]
+        was = {} if (before.get("type") or "ExternalName") == "ExternalName" else before
+        return service_families.settle(spec, was, tuple(self.families))
 
     def _update(self, new: Obj, old: Obj, call: Call) -> None:
         generic.keep_status(new, old, call)
@@ -202,7 +199,7 @@ class ServiceRules:
             _keep_ports(spec, before)
         elif _type(new) not in _WITH_NODE_PORTS:
             _forget_ports(spec, before)
-        self._families(new)
+        self._families(new, before)
         if _type(new) != "LoadBalancer" and _type(old) == "LoadBalancer" and "status" in new:
             new["status"] = {"loadBalancer": {}}
 
@@ -210,6 +207,9 @@ class ServiceRules:
         """Reserve what the Service needs and write it into the spec."""
         spec = obj["spec"]
         key = f"{call.namespace}/{call.name}"
+        errors = self._families(obj, before)
+        if errors:
+            return errors
         try:
             if _needs_address(obj):
                 self._allocate_addresses(spec, before, call)
@@ -220,14 +220,10 @@ class ServiceRules:
         return []
 
     def _allocate_addresses(self, spec: Obj, before: Obj, call: Call) -> None:
-        families = spec.get("ipFamilies") or [self.primary]
         known, kept = _addresses(spec), _addresses(before)
         result = []
-        for index, family in enumerate(families):
-            allocator = self.families.get(family)
-            if allocator is None:
-                error = invalid(_SPEC.child("ipFamilies").index(index), family, "not configured on this cluster")
-                raise _RefusedError(error)
+        for index, family in enumerate(spec["ipFamilies"]):
+            allocator = self.families[family]
             address = known[index] if index < len(known) else ""
             if address and address in kept:
                 result.append(address)
