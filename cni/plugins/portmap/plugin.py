@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from cni.attachment import mark, network_mark, valid_marks
 from cni.errors import INTERNAL, NOT_AVAILABLE, CNIError
 from cni.plugins import nft_elements
@@ -64,13 +66,21 @@ def add(call: Call) -> Result:
 
 def _add_elements(call: Call, family: int, address: str, mappings: list[rules.Mapping], options: rules.Options) -> None:
     comment = mark(call.name, call.container_id, call.ifname)
-    commands = rules.elements(family, address, mappings, options, comment)
     with netns.lock():
+        try:
+            nftables.run("\n".join(rules.elements(family, address, mappings, options, comment, verb="create")))
+            return
+        except nftables.NftablesError as error:
+            if error.errno not in (errno.ENOENT, errno.EEXIST):
+                raise
+        # The table is missing, or elements were left over by somebody who was killed: looking for those takes the
+        # longer the more pods there are.
         there = nft_elements.present(rules.table(family))
         wanted = [one for one in mappings if one.applies_to(family)]
         stale = rules.replaced(there, wanted, comment, address)
         cleanup = nft_elements.removal(rules.table(family), there, stale, own_chains=True)
         head = [] if there and not cleanup else rules.skeleton(family)
+        commands = rules.elements(family, address, mappings, options, comment)
         nftables.run("\n".join([*cleanup, *head, *commands]))
 
 

@@ -164,8 +164,10 @@ def chain_name(comment: str) -> str:
     return f"if_{comment.replace('-', '_')}"
 
 
-def elements(family: int, address: str, mappings: list[Mapping], options: Options, comment: str) -> list[str]:
-    """The commands that add an attachment's ports, to a table that is there."""
+def elements(
+    family: int, address: str, mappings: list[Mapping], options: Options, comment: str, *, verb: str = "add"
+) -> list[str]:
+    """The commands that add an attachment's ports to a table that is there; with `create` none may be there yet."""
     where = table(family)
     mine = [one for one in mappings if one.host_port and one.applies_to(family)]
     if not mine:
@@ -186,15 +188,15 @@ def elements(family: int, address: str, mappings: list[Mapping], options: Option
             target = f"{address}:{one.container_port}" if word == "ip" else f"[{address}]:{one.container_port}"
             lines.append(f"add rule {where} {chain} {words} meta l4proto {one.protocol} dnat {word} to {target}")
             name = "conditional" if one.any_ip else "ip_conditional"
-            lines.append(f"add element {where} {name} {{ {key} {mark} : jump {chain} }}")
+            lines.append(f"{verb} element {where} {name} {{ {key} {mark} : jump {chain} }}")
         else:
             name = "ports" if one.any_ip else "ip_ports"
-            lines.append(f"add element {where} {name} {{ {key} {mark} : {address} . {one.container_port} }}")
+            lines.append(f"{verb} element {where} {name} {{ {key} {mark} : {address} . {one.container_port} }}")
     if options.snat:
-        lines.append(f'add element {where} hairpins {{ {address} . {address} comment "{comment}" }}')
-        lines.append(f'add element {where} locals {{ {address} comment "{comment}" }}')
+        lines.append(f'{verb} element {where} hairpins {{ {address} . {address} comment "{comment}" }}')
+        lines.append(f'{verb} element {where} locals {{ {address} comment "{comment}" }}')
     if options.masquerade_all:
-        lines.append(f'add element {where} all_sources {{ {address} comment "{comment}" }}')
+        lines.append(f'{verb} element {where} all_sources {{ {address} comment "{comment}" }}')
     return lines
 
 
