@@ -113,6 +113,7 @@ class Pair:
         chunk = bytes(1 << 20)
 
         def send():
+            client.sendall(chunk)
             while time.monotonic() < stop:
                 client.sendall(chunk)
             client.shutdown(socket.SHUT_WR)

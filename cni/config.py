@@ -29,6 +29,7 @@ SHAPE = {
     "cni.dev/valid-attachments": [{"containerID": str, "ifname": str}],
     "cni.dev/attachments": [{"containerID": str, "ifname": str}],
 }
+_KNOWN_ARGS = ("IgnoreUnknown", "IP", "GATEWAY", "MAC")
 _NAME_FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _NAME_REST = _NAME_FIRST | frozenset("_.-")
 _IFNAME_MAX = 15
@@ -212,10 +213,10 @@ def parse_args(text: str) -> dict[str, str]:
 _TRUE = ("1", "true")
 
 
-def check_args(args: dict[str, str], known: tuple[str, ...]) -> None:
-    """Raise where CNI_ARGS holds keys that the plugin does not know, unless IgnoreUnknown is set."""
+def check_args(args: dict[str, str]) -> None:
+    """Raise where CNI_ARGS holds keys that no plugin knows, unless IgnoreUnknown is set."""
     if args.get("IgnoreUnknown", "").lower() in _TRUE:
         return
-    unknown = [key for key in args if key not in known and key != "IgnoreUnknown"]
+    unknown = [key for key in args if key not in _KNOWN_ARGS]
     if unknown:
         raise CNIError(INVALID_ENVIRONMENT, f"ARGS: unknown args {unknown}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 
 from cni import delegate
+from cni.config import check_args
 from cni.errors import INTERNAL, INVALID_CONFIG, NOT_AVAILABLE, CNIError
 from cni.plugins import veth
 from cni.plugins.bridge_vlan import Vlans
@@ -62,6 +63,7 @@ class Settings:
             from cni.plugins import masquerade
 
             masquerade.by_iptables(call)  # refuses what there is not
+        check_args(call.args)
         self.mac = veth.check_mac(call.mac())
         if self.hairpin and self.promisc:
             raise CNIError(INVALID_CONFIG, "cannot set hairpin mode and promiscuous mode at the same time")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cni import delegate
+from cni.config import check_args
 from cni.errors import INTERNAL, INVALID_CONFIG, CNIError
 from cni.plugins import veth, virtual_link
 from linux.netlink import u32
@@ -31,6 +32,7 @@ def link_data(call: Call) -> bytes:
 
 def add(call: Call) -> Result:
     """Make the link."""
+    check_args(call.args)
     mac = veth.check_mac(call.mac() or call.text("mac"))
     return virtual_link.add(call, KIND, link_data(call), mac=mac)
 

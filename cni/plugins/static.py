@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 
 ABOUT = "gives the addresses that its configuration names"
 SHAPE = {"ipam": {"addresses": [{"address*": str, "gateway": str}], "routes": [ROUTE], "dns": DNS}}
-_KNOWN_ARGS = ("IP", "GATEWAY", "MAC")
 
 
 def wanted(call: Call) -> list[dict[str, Any]]:
     """The addresses: those of the runtime replace those of the configuration; CNI_ARGS add more."""
     if not call.ipam:
         raise CNIError(INVALID_CONFIG, "IPAM config missing 'ipam' key")
-    check_args(call.args, _KNOWN_ARGS)
+    check_args(call.args)
     found = [dict(entry) for entry in call.ipam.get("addresses") or []]
     if call.args.get("IP"):
         found += _from_arguments(call.args["IP"], call.args.get("GATEWAY", ""))

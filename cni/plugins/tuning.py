@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from cni import documents, state_file
+from cni.config import check_args
 from cni.errors import INTERNAL, INVALID_CONFIG, CNIError
 from cni.plugins import veth
 from linux import links, netns, sysctl
@@ -31,6 +32,7 @@ _FLAGS = {"promisc": links.IFF_PROMISC, "allmulti": links.IFF_ALLMULTI}
 
 def _asked(call: Call) -> Call:
     """The call with what `args.cni` and the runtime say in place of what the configuration says."""
+    check_args(call.args)
     config, given = dict(call.config), call.cni_args
     config.update((key, given[key]) for key in _ARGUMENTS if given.get(key) is not None)
     config["mac"] = given.get("mac") or call.mac() or call.text("mac")

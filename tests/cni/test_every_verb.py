@@ -155,3 +155,18 @@ def test_delete_where_the_namespace_has_gone_removes_what_is_outside(kind, our_w
     netns.unpin(container)
     our_way.delete(with_result(conf, answer), container, ifname=case.ifname, cid="one")
     assert case.left(host) == []
+
+
+@pytest.mark.parametrize("kind", ["bridge", "macvlan", "host-local", "static", "tuning"])
+def test_arguments_that_no_plugin_knows_are_refused_unless_told_otherwise(kind, host, plugin_directory):
+    case = CASES[kind]
+    for number, way in enumerate(all_ways(kind, host, plugin_directory)):
+        cid = f"c{number}"
+        container, conf, before = attached(host, case, way, cid)
+        if before is not None:
+            conf = with_result(conf, before)
+        assert "unknown args" in way.fails("ADD", conf, container, cid=cid, args={"K8S_POD_NAME": "p"}).msg
+        way.add(conf, container, cid=cid, args={"K8S_POD_NAME": "p", "IgnoreUnknown": "true"})
+        way.delete(conf, container, cid=cid, args={"K8S_POD_NAME": "p", "IgnoreUnknown": "true"})
+        if case.chained:
+            detach_all(host, container)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 ABOUT = "gives addresses from ranges and keeps them in files"
 _ONE_RANGE = {key.rstrip("*"): kind for key, kind in RANGE.items()}
 SHAPE = {"ipam": {**_ONE_RANGE, "ranges": [[RANGE]], "routes": [ROUTE], "dataDir": str, "resolvConf": str}}
-_KNOWN_ARGS = ("IP", "GATEWAY", "MAC")
 
 
 def _store(call: Call) -> DiskStore:
@@ -45,7 +44,7 @@ def requested_addresses(call: Call) -> list[bytes]:
 
 def add(call: Call) -> Result:
     """Reserve addresses."""
-    check_args(call.args, _KNOWN_ARGS)
+    check_args(call.args)
     store = _store(call)
     sets = ranges.parse(call.ipam, call.runtime_config)
     requested = requested_addresses(call)
