@@ -1,4 +1,4 @@
-"""CertificateApproval, CertificateSigning, CertificateSubjectRestriction: who may approve, sign and ask for what."""
+"""The certificate plugins: who may approve, sign and attest for a signer, and ask for what."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from apiserver.authentication.user import MASTERS
 from apiserver.authorization.attributes import AuthorizationAttributes
 
 _CSR: Final = "certificatesigningrequests.certificates.k8s.io"
+_BUNDLES: Final = "clustertrustbundles.certificates.k8s.io"
 _GROUP: Final = "certificates.k8s.io"
 _CLIENT_SIGNER: Final = "kubernetes.io/kube-apiserver-client"
 
@@ -93,3 +94,20 @@ class CertificateSubjectRestriction(OnResources):
         organizations = request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
         if any(attribute.value == MASTERS for attribute in organizations):
             raise attrs.forbidden(f"use of {_CLIENT_SIGNER} signer with {MASTERS} group is not allowed")
+
+
+class ClusterTrustBundleAttest(OnResources):
+    """Only attesters of a signer may publish its trust bundles."""
+
+    name = "ClusterTrustBundleAttest"
+    on = frozenset({(CREATE, _BUNDLES, ""), (UPDATE, _BUNDLES, "")})
+
+    def __init__(self, services: PluginServices) -> None:
+        self._authorizer = services.authorizer
+
+    async def validate(self, attrs: AdmissionAttributes) -> None:
+        """Ask the authorizer when a bundle is a signer's and its spec changes."""
+        signer = _signer(attrs.object)
+        same = attrs.operation == UPDATE and (attrs.object or {}).get("spec") == (attrs.old_object or {}).get("spec")
+        if signer and not same and not may_act_for_signer(self._authorizer, attrs, "attest", signer):
+            raise attrs.forbidden(f'user not permitted to attest for signerName "{signer}"')

@@ -9,6 +9,7 @@ from apimachinery.errors import NotFound
 from apimachinery.objects.metadata import Obj
 from apimachinery.objects.quantity import parse_quantity
 from apiserver.admission.chain import CREATE, AdmissionAttributes, OnResources, PluginServices
+from apiserver.admission.tolerations import merged_tolerations
 
 _CLASSES: Final = "runtimeclasses.node.k8s.io"
 _OTHER_OVERHEAD: Final = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead"
@@ -79,31 +80,3 @@ def _same(left: Obj, right: Obj) -> bool:
         return {key: parse_quantity(str(value)) for key, value in resources.items()}
 
     return exact(left) == exact(right)
-
-
-def merged_tolerations(tolerations: list[Obj]) -> list[Obj]:
-    """Drop the tolerations that another one covers."""
-    out: list[Obj] = []
-    for position, one in enumerate(tolerations):
-        others = [*out, *tolerations[position + 1 :]]
-        if not any(_covers(other, one) for other in others):
-            out.append(one)
-    return out
-
-
-def _covers(wide: Obj, narrow: Obj) -> bool:
-    if wide == narrow:
-        return True
-    exists = wide.get("operator") == "Exists"
-    # A toleration without a key tolerates all keys if it tolerates by existence.
-    if wide.get("key", "") != narrow.get("key", "") and (wide.get("key") or not exists):
-        return False
-    if wide.get("effect") and wide["effect"] != narrow.get("effect"):
-        return False
-    if wide.get("effect") == "NoExecute" and wide.get("tolerationSeconds") is not None:
-        seconds = narrow.get("tolerationSeconds")
-        if seconds is None or seconds > wide["tolerationSeconds"]:
-            return False
-    if exists:
-        return True
-    return narrow.get("operator", "Equal") in ("", "Equal") and wide.get("value", "") == narrow.get("value", "")

@@ -1,11 +1,16 @@
 import base64
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
+from apimachinery.errors import Forbidden
+from apiserver.admission.certificate_signing import ClusterTrustBundleAttest
+from apiserver.authorization.attributes import Decision
 from component.certificates import new_private_key
+from tests.apiserver.admission.plugins import attributes
 from tests.apiserver.conftest import Api
 
 pytestmark = pytest.mark.live
@@ -65,3 +70,22 @@ def test_approving_and_signing_need_a_right_on_the_signer(api):
     code, text = change(api, f"{path}/status", "approver", {"certificate": pem})
     assert code == 403
     assert f'user not permitted to sign requests with signerName \\"{signer}\\"' in text
+
+
+class Attester:
+    def authorize(self, attrs):
+        return Decision(attrs.verb == "attest" and attrs.resource == "signers" and attrs.name == "example.com/*")
+
+
+async def test_publishing_a_signers_bundle_needs_a_right_on_it():
+    plugin = ClusterTrustBundleAttest(SimpleNamespace(authorizer=Attester()))
+
+    def bundle(signer):
+        return {"metadata": {"name": "b"}, "spec": {"signerName": signer, "trustBundle": "x"}}
+
+    await plugin.validate(attributes(bundle("example.com/mine"), "configmaps"))
+    await plugin.validate(attributes({"metadata": {"name": "b"}, "spec": {"trustBundle": "x"}}, "configmaps"))
+    with pytest.raises(Forbidden, match=r'user not permitted to attest for signerName "other\.com/x"'):
+        await plugin.validate(attributes(bundle("other.com/x"), "configmaps"))
+    same = attributes(bundle("other.com/x"), "configmaps", "UPDATE", old=bundle("other.com/x"))
+    await plugin.validate(same)

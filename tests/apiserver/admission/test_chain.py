@@ -3,11 +3,10 @@ import time
 import pytest
 
 from apimachinery.errors import Forbidden, NotFound
-from apimachinery.resources import lookup
-from apiserver.admission.chain import AdmissionAttributes
 from apiserver.admission.registry import build_chain
 from apiserver.authentication.user import UserInfo
 from apiserver.authorization.attributes import Decision
+from tests.apiserver.admission.plugins import attributes, pod
 from tests.apiserver.fake_listers import Cluster
 
 
@@ -26,24 +25,6 @@ def cluster():
     made.put("namespaces", {"metadata": {"name": "ns"}, "status": {"phase": "Active"}})
     made.put("serviceaccounts", {"metadata": {"name": "default", "namespace": "ns"}})
     return made
-
-
-def attributes(obj, resource="pods", operation="CREATE", user=None, old=None, subresource="", namespace="ns"):
-    return AdmissionAttributes(
-        operation=operation,
-        resource=lookup(resource),
-        subresource=subresource,
-        namespace=namespace,
-        name=obj["metadata"].get("name", ""),
-        object=obj,
-        old_object=old,
-        user=user or UserInfo("joe"),
-    )
-
-
-def pod(**spec):
-    spec = {"containers": [{"name": "c", "image": "i"}]} | spec
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "ns"}, "spec": spec}
 
 
 async def admit(cluster, attrs):
