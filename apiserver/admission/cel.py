@@ -1,7 +1,7 @@
 """CEL as the API server uses it: checked, compiled once, evaluated with Kubernetes' functions.
 
 Evaluation is synchronous and holds the loop: a rule costs some five microseconds. The library ends an evaluation after
-10,000 steps of comprehensions, and reads expressions at most 32 levels deep.
+10,000 steps of comprehensions, which `cel_parts` makes up for, and reads expressions at most 32 levels deep.
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ class EvaluationError(Exception):
 class Expression:
     """One compiled expression."""
 
-    __slots__ = ("_program", "source", "type", "variables")
+    __slots__ = ("_program", "_tree", "source", "type", "variables")
 
-    def __init__(self, source: str, program: Any, variables: frozenset[str]) -> None:
+    def __init__(self, source: str, program: Any, variables: frozenset[str], tree: Any = None) -> None:
         self.source = source
         self._program = program
+        self._tree = tree
         self.type = ""
         """What it evaluates to: bool, string, dyn…; "" where nobody checked."""
         self.variables = variables
@@ -54,15 +55,32 @@ class Expression:
         Raises:
             EvaluationError: with cel-go's wording where clients see it.
         """
+        given = {name: values[name] for name in self.variables if name in values}
         try:
-            result = self._program.eval(data={name: values[name] for name in self.variables if name in values})
-            value = result.plain_value()
-            failed = result.type().name() == "ERROR"
-        except (RuntimeError, TypeError, ValueError, OverflowError, SystemError) as error:
-            raise EvaluationError(_evaluation_words(str(error))) from error
-        if failed:
-            raise EvaluationError(_evaluation_words(str(value)))
-        return value
+            return evaluated(self._program, given)
+        except EvaluationError as error:
+            if str(error) != COST_LIMIT_EXCEEDED or self._tree is None:
+                raise
+        from apiserver.admission import cel_parts
+
+        return cel_parts.evaluate(self._tree, given)
+
+
+def evaluated(program: Any, values: dict[str, Any]) -> Any:
+    """Return the value of one of the library's programs.
+
+    Raises:
+        EvaluationError: with cel-go's wording where clients see it.
+    """
+    try:
+        result = program.eval(data=values)
+        value = result.plain_value()
+        failed = result.type().name() == "ERROR"
+    except (RuntimeError, TypeError, ValueError, OverflowError, SystemError) as error:
+        raise EvaluationError(_evaluation_words(str(error))) from error
+    if failed:
+        raise EvaluationError(_evaluation_words(str(value)))
+    return value
 
 
 def _evaluation_words(text: str) -> str:

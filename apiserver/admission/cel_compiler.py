@@ -108,7 +108,7 @@ def program(source: str, declared: frozenset[str], optional: frozenset[str] = fr
     tree = parse(source, declared)
     used = cel_syntax.names(tree.expr)
     try:
-        cel_optionals.check(tree.expr)
+        cel_optionals.check(tree.expr, optional)
     except cel_optionals.MisplacedError as error:
         raise CompileError(_told(source, "an optional value can't be an element or an argument")) from error
     cel_syntax.structs_to_maps(tree.expr, lambda name: bool(_OBJECTS.fullmatch(name)))
@@ -128,7 +128,8 @@ def program(source: str, declared: frozenset[str], optional: frozenset[str] = fr
             if one.WhichOneof("kind") == "ident_expr" and one.ident_expr.name in optional:
                 cel_syntax.to_optional(one)
     made = cel_environment.evaluating(declared).deserialize(cel_syntax.written(tree))
-    return Expression(source, made, frozenset(used & declared))
+    loops = any(one.WhichOneof("kind") == "comprehension_expr" for one in cel_syntax.walk(tree.expr))
+    return Expression(source, made, frozenset(used & declared), tree if loops else None)
 
 
 def type_name(checked: Any) -> str:

@@ -7,6 +7,7 @@ them, and nothing else. What makes an optional is told by its name, so this need
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from apiserver.admission import cel_syntax
@@ -23,13 +24,17 @@ class MisplacedError(Exception):
     """An optional value stands where it must not."""
 
 
-def check(expr: Any) -> None:
+def check(expr: Any, optional: Iterable[str] = ()) -> None:
     """Check an expression.
+
+    Args:
+        expr: its tree.
+        optional: the variables that are optional.
 
     Raises:
         MisplacedError: naming nothing; the place has no name of its own.
     """
-    _is_optional(expr, {})
+    _is_optional(expr, dict.fromkeys(optional, True))
 
 
 def _plain(expr: Any, scope: dict[str, bool]) -> None:

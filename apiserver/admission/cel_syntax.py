@@ -255,3 +255,36 @@ def to_optional(expr: Any) -> None:
     expr.id = inner.id + (1 << 32)
     expr.call_expr.function = "first"
     expr.call_expr.target.CopyFrom(inner)
+
+
+def parsed(expr: Any) -> Any:
+    """Return an expression as a tree of its own."""
+    tree = _CLASSES["ParsedExpr"]()
+    tree.expr.CopyFrom(expr)
+    return tree
+
+
+def quantifier(loop: Any) -> str:
+    """Return which macro a comprehension was written as: all, exists, exists_one, or "" for others."""
+    start, step = loop.accu_init.const_expr, loop.loop_step.call_expr
+    if step.function == "_&&_" and start.bool_value and start.WhichOneof("kind") == "bool_value":
+        return "all"
+    if step.function == "_||_" and start.WhichOneof("kind") == "bool_value" and not start.bool_value:
+        return "exists"
+    counts = start.WhichOneof("kind") == "int64_value" and loop.result.call_expr.function == "_==_"
+    return "exists_one" if counts and step.function == "_?_:_" else ""
+
+
+def over(expr: Any, variable: str, *, counts: bool) -> Any:
+    """Return a comprehension that goes over a variable instead, and counts instead of comparing the count with one."""
+    out = _copy(expr)
+    loop = out.comprehension_expr
+    at = loop.iter_range.id
+    loop.iter_range.Clear()
+    loop.iter_range.id = at
+    loop.iter_range.ident_expr.name = variable
+    if counts:
+        loop.result.CopyFrom(_copy(loop.result.call_expr.args[0]))
+    # It is an expression of its own.
+    out.id = expr.id + (4 << 32)
+    return out

@@ -3,6 +3,7 @@
 import pytest
 
 from apiserver.admission.cel import CompileError, EvaluationError, compile_expression
+from apiserver.admission.cel_compiler import program
 
 OBJECT = {"a": {"b": 1}, "l": [1, 2]}
 
@@ -52,6 +53,15 @@ def test_optionals_among_themselves(source, value):
 def test_optionals_elsewhere_are_refused(source):
     with pytest.raises(CompileError):
         compile_expression(source, {"self"})
+
+
+def test_variables_may_be_optional():
+    names = frozenset({"self", "oldSelf"})
+    made = program("oldSelf.orValue(self) == 1", names, frozenset({"oldSelf"}))
+    assert made.evaluate({"self": 1, "oldSelf": []}) is True
+    assert made.evaluate({"self": 1, "oldSelf": [2]}) is False
+    with pytest.raises(CompileError):
+        program("[oldSelf].size() == 1", names, frozenset({"oldSelf"}))
 
 
 def test_an_optional_is_no_result():
