@@ -7,18 +7,21 @@ endpoints. What need not change is left as it is (KEP-752).
 from typing import Any
 
 from apimachinery import errors
+from apimachinery.controller.reconciler import Result
 from apimachinery.controller.runner import Controller
 from apimachinery.objects import selectors
 from apimachinery.objects.metadata import Obj, annotations, is_deleting, labels, metadata, name, namespace
 from apimachinery.objects.owner_references import new_controller_ref
 from apimachinery.objects.pods import is_ready, is_terminal
 from controllers.context import Context
+from controllers.pace import Pace
 
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
 SERVICE_NAME = "kubernetes.io/service-name"
 HEADLESS = "service.kubernetes.io/headless"
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
+BATCH_SECONDS = 0.1
 _MOST_ENDPOINTS = 100
 _NOT_COPIED = {SERVICE_NAME, MANAGED_BY, HEADLESS}
 _ANNOTATIONS_NOT_COPIED = {TRIGGER_TIME, "kubectl.kubernetes.io/last-applied-configuration"}
@@ -229,17 +232,21 @@ def new(context: Context) -> Controller:
     nodes = context.informers.informer("nodes")
     slices.add_index("service", lambda one: [f"{namespace(one)}/{labels(one).get(SERVICE_NAME, '')}"])
 
-    async def reconcile(key: str) -> None:
+    pace = Pace(BATCH_SECONDS)
+
+    async def reconcile(key: str) -> Result | None:
         service = services.store.get_key(key)
+        wait = pace.wait(key, context.clock.monotonic())
+        if wait and service is not None:
+            return Result(requeue_after=wait)
         own = [one for one in slices.store.by_index("service", key) if labels(one).get(MANAGED_BY) == MANAGER]
         if service is None or not service["spec"].get("selector") or service["spec"].get("type") == "ExternalName":
-            if service is not None:
-                return
-            for one in own:
+            pace.forget(key)
+            for one in own if service is None else ():
                 await _delete(one)
-            return
+            return None
         if is_deleting(service):
-            return
+            return None
         selector = selectors.from_map(service["spec"]["selector"])
         chosen = [pod for pod in pods.store.list(namespace(service)) if selector.matches(labels(pod))]
         by_name = {name(node): node for node in nodes.store.list()}
@@ -250,6 +257,9 @@ def new(context: Context) -> Controller:
             await client.update("endpointslices.discovery.k8s.io", one)
         for one in delete:
             await _delete(one)
+        if create or update or delete:
+            pace.wrote(key, context.clock.monotonic())
+        return None
 
     async def _delete(one: Obj) -> None:
         try:

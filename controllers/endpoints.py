@@ -1,12 +1,14 @@
 """Endpoints of Services with a selector: the older form of EndpointSlices, one object per Service."""
 
 from apimachinery import errors
+from apimachinery.controller.reconciler import Result
 from apimachinery.controller.runner import Controller
 from apimachinery.objects import selectors
 from apimachinery.objects.metadata import Obj, annotations, is_deleting, labels, metadata, name, namespace
 from apimachinery.objects.pods import is_ready, is_terminal
 from controllers.context import Context
-from controllers.endpoint_slice import HEADLESS, PortKey, resolve_ports
+from controllers.endpoint_slice import BATCH_SECONDS, HEADLESS, PortKey, resolve_ports
+from controllers.pace import Pace
 
 _MOST_ADDRESSES = 1000
 _MANAGED_BY = "endpoints.kubernetes.io/managed-by"
@@ -81,19 +83,25 @@ def new(context: Context) -> Controller:
     pods = context.informers.informer("pods")
     endpoints = context.informers.informer("endpoints")
 
-    async def reconcile(key: str) -> None:
+    pace = Pace(BATCH_SECONDS)
+
+    async def reconcile(key: str) -> Result | None:
         service = services.store.get_key(key)
         live = endpoints.store.get_key(key)
         if service is None:
+            pace.forget(key)
             if live is not None and labels(live).get(_MANAGED_BY) == _MANAGER:
                 space, _, own = key.partition("/")
                 try:
                     await client.delete("endpoints", own, space)
                 except errors.NotFound:
-                    return
-            return
+                    return None
+            return None
         if not service["spec"].get("selector") or service["spec"].get("type") == "ExternalName":
-            return
+            return None
+        wait = pace.wait(key, context.clock.monotonic())
+        if wait:
+            return Result(requeue_after=wait)
         selector = selectors.from_map(service["spec"]["selector"])
         chosen = [pod for pod in pods.store.list(namespace(service)) if selector.matches(labels(pod))]
         rows = subsets(service, chosen)
@@ -109,10 +117,14 @@ def new(context: Context) -> Controller:
             try:
                 await client.create("endpoints", made)
             except errors.AlreadyExists:
-                return
+                return None
         elif (live.get("subsets") or []) != rows or labels(live) != wanted:
             meta = {**metadata(live), "labels": wanted, "annotations": annotations(live)}
             await client.update("endpoints", {**live, "metadata": meta, "subsets": rows})
+        else:
+            return None
+        pace.wrote(key, context.clock.monotonic())
+        return None
 
     def of_pod(pod: Obj) -> list[str]:
         return [
