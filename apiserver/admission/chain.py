@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from apimachinery.errors import APIError, Forbidden
+from apimachinery.errors import APIError, Forbidden, InternalError
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import Resource
 from apiserver.admission.metrics import ADMIT, VALIDATE, AdmissionMetrics
@@ -37,7 +37,9 @@ class AdmissionAttributes:
     warnings: list[str] = field(default_factory=list)
     audit: dict[str, str] = field(default_factory=dict)
     reconsider: bool = False
-    """Set when a plugin put in an object from outside: defaults must be applied again."""
+    """Set when an object came in from outside: what was decided before may not hold for it."""
+    decode: Callable[[Obj], Obj] | None = None
+    """Brings an object from outside into the form of its kind, with defaults; APIError where it doesn't fit."""
     kind: tuple[str, str, str] | None = None
     """(group, version, kind) of `object` where it is not the resource's own (Scale, Eviction, Binding...)."""
     second_round: bool = False
@@ -56,6 +58,28 @@ class AdmissionAttributes:
             return self.name
         meta = (self.object or {}).get("metadata") or {}
         return str(meta.get("name") or meta.get("generateName") or "Unknown")
+
+    def put(self, obj: Any) -> None:
+        """Put in an object from outside.
+
+        Raises:
+            InternalError: it is no object of this kind.
+        """
+        before = self.object or {}
+        if not isinstance(obj, dict) or not isinstance(obj.get("metadata", {}), dict):
+            raise InternalError.of("the changed object is not an object with metadata")
+        if any(obj.get(part) != before.get(part) for part in ("apiVersion", "kind")):
+            raise InternalError.of(
+                f"the changed object is a {obj.get('apiVersion')}, Kind={obj.get('kind')}, "
+                f"not a {before.get('apiVersion')}, Kind={before.get('kind')}"
+            )
+        obj.setdefault("metadata", {})
+        if self.decode is not None:
+            try:
+                obj = self.decode(obj)
+            except APIError as error:
+                raise InternalError.of(error.message) from error
+        self.object, self.reconsider = obj, True
 
     def forbidden(self, why: str) -> Forbidden:
         """Build upstream's admission refusal."""

@@ -81,8 +81,10 @@ class MutatingAdmissionPolicy:
             else:
                 after = self._merged(invocation.resource, before, result)
             if after != before:
-                attrs.object = await self._engine.back(after, invocation, attrs)
-                attrs.reconsider = True
+                try:
+                    attrs.put(await self._engine.back(after, invocation, attrs))
+                except APIError as error:
+                    raise EvaluationError(error.message) from error
 
     def _merged(self, resource: Resource, before: Obj, applied: Any) -> Obj:
         from apiserver.apply.merge import merge_values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -12,6 +12,18 @@ from apimachinery.errors import APIError, from_status
 from apimachinery.objects.metadata import Obj
 
 API_VERSIONS = ("v1", "v1beta1")
+
+
+# field of a response -> its type, and that of what it holds
+_FIELDS: Final[dict[str, tuple[type, type | None]]] = {
+    "uid": (str, None),
+    "allowed": (bool, None),
+    "status": (dict, None),
+    "patch": (str, None),
+    "patchType": (str, None),
+    "auditAnnotations": (dict, str),
+    "warnings": (list, str),
+}
 
 
 class CallFailedError(Exception):
@@ -66,9 +78,15 @@ def checked(body: Any, uid: str, api_version: str, *, mutating: bool) -> Obj:
     response = got.get("response")
     if not isinstance(response, dict):
         raise _invalid("webhook response was absent")
-    for field in ("status", "auditAnnotations"):
-        if not isinstance(response.get(field) or {}, dict):
-            raise _invalid(f"response.{field} must be an object")
+    for field, (wanted, item) in _FIELDS.items():
+        value = response.get(field)
+        if value is None:
+            continue
+        items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        if not isinstance(value, wanted) or (item is not None and not all(isinstance(one, item) for one in items)):
+            raise CallFailedError(
+                f"failed to call webhook: json: cannot unmarshal into Go struct field AdmissionResponse.{field}"
+            )
     if api_version.endswith("/v1"):
         _check_v1(response, uid, mutating=mutating)
     return response

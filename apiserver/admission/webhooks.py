@@ -271,8 +271,9 @@ class MutatingAdmissionWebhook(_WebhookPlugin):
         _note(attrs, f"patch.{_MARK}/{place}", hook, patch=operations, patchType="JSONPatch")
         if after == before:
             return False
-        attrs.object = await versions.convert(after, resource, attrs.resource)
-        attrs.reconsider = True
+        if not isinstance(after, dict):
+            raise InternalError.of(f'the patch of webhook "{hook.name}" leaves no object')
+        attrs.put(await versions.convert(after, resource, attrs.resource))
         return True
 
 

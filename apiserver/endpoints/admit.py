@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from apimachinery.objects.metadata import Obj
 from apimachinery.resources import Resource
+from apimachinery.schema.decode import decode as decode_kind
+from apimachinery.schema.tables import schema_for
 from apiserver.admission.chain import AdmissionAttributes, Chain
 from apiserver.authorization.registry import AuthorizationAttributes, forbidden
 from apiserver.endpoints.exchange import Exchange
@@ -22,6 +26,13 @@ class View(Protocol):
 
     def take(self, obj: Obj, shown: Obj) -> None:
         """Write what they have changed into the object."""
+
+
+def decoder(kind: tuple[str, str, str]) -> Callable[[Obj], Obj] | None:
+    """Return what decodes objects of a kind that has no strategy, by (group, version, kind)."""
+    group, version, name = kind
+    schema = schema_for(f"{group}/{version}" if group else version, name)
+    return partial(decode_kind, schema=schema) if schema is not None else None
 
 
 def _write_options(exchange: Exchange) -> Obj:
@@ -76,7 +87,13 @@ class RequestAdmission:
             warnings=self._exchange.warnings,
             audit=self._exchange.annotations,
             kind=view.kind if view is not None else None,
+            decode=decoder(view.kind) if view is not None else self._decode,
         )
+
+    def _decode(self, obj: Obj) -> Obj:
+        decoded = self._strategy.decode(obj)
+        self._strategy.apply_defaults(decoded)
+        return decoded
 
     def _may_create(self) -> None:
         """A PUT or apply that creates needs the right to create, too."""
@@ -97,7 +114,7 @@ class RequestAdmission:
             raise forbidden(attributes, decision.reason)
 
     async def mutate(self, obj: Obj | None, old: Obj | None, *, create: bool) -> Obj | None:
-        """Run the mutating plugins; what a webhook put in is decoded and defaulted again."""
+        """Run the mutating plugins."""
         if create and self._exchange.info.verb != "create":
             self._may_create()
         attributes = self._attributes(obj, old, create=create)
@@ -107,9 +124,6 @@ class RequestAdmission:
             if obj is not None and changed is not None:
                 self._view.take(obj, changed)
             return obj
-        if attributes.reconsider and changed is not None:
-            changed = self._strategy.decode(changed)
-            self._strategy.apply_defaults(changed)
         return changed
 
     async def validate(self, obj: Obj | None, old: Obj | None, *, create: bool) -> None:

@@ -14,7 +14,7 @@ from apimachinery.schema.decode import decode as decode_kind
 from apimachinery.schema.tables import schema_for
 from apiserver.admission.chain import AdmissionAttributes
 from apiserver.endpoints import transform
-from apiserver.endpoints.admit import RequestAdmission
+from apiserver.endpoints.admit import RequestAdmission, decoder
 from apiserver.endpoints.body import as_object, check_write_options, decode, read_body
 from apiserver.endpoints.exchange import Exchange
 from apiserver.endpoints.negotiation import body_media
@@ -59,6 +59,7 @@ async def _admit(exchange: Exchange, resource: Resource, obj: Obj, kind: tuple[s
         warnings=exchange.warnings,
         audit=exchange.annotations,
         kind=kind,
+        decode=decoder(kind),
     )
     await exchange.services.chain.mutate(attributes)
     await exchange.services.chain.validate(attributes)

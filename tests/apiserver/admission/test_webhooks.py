@@ -36,6 +36,12 @@ ANSWERS = {
     "/bad-patch": {"allowed": True, **patch({"op": "remove", "path": "/data/none"})},
     "/no-patch": {"allowed": True, "patchType": "JSONPatch", "patch": "!"},
     "/other-patch": {"allowed": True, "patchType": "Merge", "patch": "e30="},
+    "/patch-number": {"allowed": True, "patchType": "JSONPatch", "patch": base64.b64encode(b"5").decode()},
+    "/patch-rows": {"allowed": True, "patchType": "JSONPatch", "patch": base64.b64encode(b"[5]").decode()},
+    "/patch-data": {"allowed": True, **patch({"op": "add", "path": "/data", "value": 5})},
+    "/patch-meta": {"allowed": True, **patch({"op": "add", "path": "/metadata", "value": "x"})},
+    "/patch-kind": {"allowed": True, **patch({"op": "add", "path": "/kind", "value": "Other"})},
+    "/patch-all": {"allowed": True, **patch({"op": "replace", "path": "", "value": []})},
     "/late": {"allowed": True, **patch({"op": "add", "path": "/data/late", "value": "yes"})},
 }
 
@@ -267,11 +273,26 @@ def test_what_is_no_answer_follows_the_failure_policy(api, ns, hooks, kind, path
     assert f'error_type="calling_webhook_error",name="{name}",operation="CREATE"' in shown
 
 
-@pytest.mark.parametrize("path", ["/bad-patch", "/no-patch"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/bad-patch",
+        "/no-patch",
+        "/patch-number",
+        "/patch-rows",
+        "/patch-data",
+        "/patch-meta",
+        "/patch-kind",
+        "/patch-all",
+    ],
+)
 def test_a_patch_that_does_not_apply_is_an_error(api, ns, hooks, path):
     only_one(api, ns, hooks, path, "Mutating", failurePolicy="Ignore")
     status, answer = api.json("POST", f"{ns}/configmaps", config_map("a"))
     assert (status, answer["reason"]) == (500, "InternalError")
+    # Told by what went wrong, not by where it was noticed.
+    assert "Error:" not in answer["message"].partition("Internal error occurred: ")[2][:15]
+    assert not answer["message"].endswith(("TypeError", "AttributeError", "KeyError", "ValueError")), answer
 
 
 def test_deletes_show_the_object_that_goes(api, ns, hooks):
