@@ -122,11 +122,10 @@ def _limit_egress(call: Call, limits: Limits, outer: links.Link, host: Netlink) 
     name = ifb_name(call)
     make = tc.new_ifb(name, outer.mtu)
     make.ignore = (errno.EEXIST,)
-    host.send(make)
+    # The alias tells GC whose it is: in one call, so that nobody is killed between making and naming it.
+    host.send(make, links.name_alias(name, call.name))
     ifb = links.get(name, host)
     try:
-        # The alias tells GC whose it is.
-        host.send(links.change(ifb.index, "name the network of the ifb link", links.alias_attribute(call.name)))
         host.send(tc.ingress(outer.index))
         limit = _limit(ifb.index, limits.egress_rate, limits.egress_burst, limits)
         host.send(tc.redirect(outer.index, ifb.index), *limit)
