@@ -31,6 +31,7 @@ def ipam_add(call: Call) -> Result:
     """
     answer = run(ipam_type(call), call.with_config(call.config, "ADD"))
     if not answer or not answer.get("ips"):
+        ipam_delete(call)
         raise CNIError(INVALID_CONFIG, "IPAM plugin returned missing IP config")
     return answer
 

@@ -76,41 +76,52 @@ def add(call: Call) -> Result:
     settings = Settings(call)
     answer: Result = {"ips": [], "routes": [], "dns": {}}
     with Netlink() as host:
-        try:
-            _connect(call, settings, answer, host)
-        except BaseException:
-            _undo(call)
-            raise
+        bridge = ensure_bridge(settings, host)
+        with netns.entered(call.netns):
+            inside = Netlink()
+        with inside:
+            # Until this there is nothing to undo: an interface of that name is another attachment's, and stays.
+            pair = veth.make_pair(call, host, inside, mtu=settings.mtu, mac=settings.mac, master=bridge.index)
+            try:
+                _connect(call, settings, answer, host, inside, bridge, pair)
+            except BaseException:
+                veth.undo(call, veth.remove_pair, _remove_rules, *([delegate.ipam_delete] if answer["ips"] else []))
+                raise
     if call.mapping("dns"):
         answer["dns"] = call.mapping("dns")
     return answer
 
 
-def _connect(call: Call, settings: Settings, answer: Result, host: Netlink) -> None:
-    bridge = ensure_bridge(settings, host)
+def _connect(
+    call: Call,
+    settings: Settings,
+    answer: Result,
+    host: Netlink,
+    inside: Netlink,
+    bridge: links.Link,
+    pair: tuple[links.Link, links.Link],
+) -> None:
+    port, peer = pair
+    _set_port(settings, bridge, port, host)
+    if delegate.ipam_type(call):
+        answer.update({key: value for key, value in delegate.ipam_add(call).items() if value})
+    ips = answer["ips"]
+    for ip in ips:
+        ip["interface"] = 2
+    gateways = _fill_gateways(settings, answer)
+    carrier = settings.vlans.gateway_link(bridge, settings.mtu, host) if gateways else bridge
+    for cidr in gateways:
+        _ensure_gateway(carrier, cidr, settings, host)
+    if settings.is_gateway:
+        veth.enable_forwarding(ips)
     with netns.entered(call.netns):
-        inside = Netlink()
-    with inside:
-        port, peer = _make_pair(call, settings, bridge, host, inside)
-        if delegate.ipam_type(call):
-            answer.update({key: value for key, value in delegate.ipam_add(call).items() if value})
-        ips = answer["ips"]
-        for ip in ips:
-            ip["interface"] = 2
-        gateways = _fill_gateways(settings, answer)
-        carrier = settings.vlans.gateway_link(bridge, settings.mtu, host) if gateways else bridge
-        for cidr in gateways:
-            _ensure_gateway(carrier, cidr, settings, host)
-        if settings.is_gateway:
-            veth.enable_forwarding(ips)
-        with netns.entered(call.netns):
-            if veth.has_ipv6(ips):
-                veth.allow_ipv6(call.ifname, detect=settings.detect)
-            veth.announce(call.ifname)
-        if not settings.disable_interface:
-            veth.configure(inside, peer.index, answer, call.ifname, detect=settings.detect)
-            if settings.detect:
-                veth.wait_for_detection(inside, peer.index, call.ifname)
+        if veth.has_ipv6(ips):
+            veth.allow_ipv6(call.ifname, detect=settings.detect)
+        veth.announce(call.ifname)
+    if not settings.disable_interface:
+        veth.configure(inside, peer.index, answer, call.ifname, detect=settings.detect)
+        if settings.detect:
+            veth.wait_for_detection(inside, peer.index, call.ifname)
     if settings.mac_check:
         from cni.plugins import mac_spoof_check
 
@@ -128,14 +139,6 @@ def _connect(call: Call, settings: Settings, answer: Result, host: Netlink) -> N
     ]
     if carrier.index != bridge.index:
         answer["interfaces"].append({"name": carrier.name, "mac": carrier.mac, "mtu": carrier.mtu})
-
-
-def _undo(call: Call) -> None:
-    for step in (veth.remove_pair, _remove_rules, delegate.ipam_delete):
-        try:
-            step(call)
-        except (OSError, CNIError):
-            continue
 
 
 def ensure_bridge(settings: Settings, host: Netlink) -> links.Link:
@@ -160,15 +163,11 @@ def ensure_bridge(settings: Settings, host: Netlink) -> links.Link:
     return bridge
 
 
-def _make_pair(
-    call: Call, settings: Settings, bridge: links.Link, host: Netlink, inside: Netlink
-) -> tuple[links.Link, links.Link]:
-    port, peer = veth.make_pair(call, host, inside, mtu=settings.mtu, mac=settings.mac, master=bridge.index)
+def _set_port(settings: Settings, bridge: links.Link, port: links.Link, host: Netlink) -> None:
     batch = settings.vlans.of_port(bridge, port.index)
     if settings.hairpin or settings.isolated:
         batch.append(links.bridge_port(port.index, hairpin=settings.hairpin, isolated=settings.isolated))
     host.send(*batch)
-    return port, peer
 
 
 def _fill_gateways(settings: Settings, answer: Result) -> list[str]:

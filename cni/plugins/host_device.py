@@ -122,8 +122,7 @@ def add(call: Call) -> Result:
             try:
                 _configure(call, answer, inside)
             except BaseException:
-                _move_back(call)
-                delegate.ipam_delete(call)
+                veth.undo(call, _move_back, *([delegate.ipam_delete] if answer["ips"] else []))
                 raise
     return answer
 

@@ -30,45 +30,49 @@ def add(call: Call) -> Result:
         raise CNIError(INVALID_CONFIG, "ptp: an IPAM plugin is required")
     masquerade.by_iptables(call)  # refuses what there is not, before anything is made
     answer: Result = {"routes": [], "dns": {}}
+    answer.update({key: value for key, value in delegate.ipam_add(call).items() if value})
     try:
-        answer.update({key: value for key, value in delegate.ipam_add(call).items() if value})
-        with Netlink() as host:
-            _connect(call, answer, host)
+        for ip in answer["ips"]:
+            ip["interface"] = 1
+            if not ip.get("gateway"):
+                raise CNIError(INVALID_CONFIG, f"ptp: the IPAM plugin gave no gateway for {ip['address']}")
+        with netns.entered(call.netns):
+            inside = Netlink()
+        with Netlink() as host, inside:
+            # An interface of that name is another attachment's, and stays.
+            pair = veth.make_pair(call, host, inside, mtu=call.number("mtu"))
+            try:
+                _connect(call, answer, host, inside, pair)
+            except BaseException:
+                veth.undo(call, veth.remove_pair, _remove_rules)
+                raise
     except BaseException:
-        _undo(call)
+        veth.undo(call, delegate.ipam_delete)
         raise
     if call.mapping("dns"):
         answer["dns"] = call.mapping("dns")
     return answer
 
 
-def _connect(call: Call, answer: Result, host: Netlink) -> None:
-    ips = answer["ips"]
-    for ip in ips:
-        ip["interface"] = 1
-        if not ip.get("gateway"):
-            raise CNIError(INVALID_CONFIG, f"ptp: the IPAM plugin gave no gateway for {ip['address']}")
+def _connect(call: Call, answer: Result, host: Netlink, inside: Netlink, pair: tuple[links.Link, links.Link]) -> None:
+    (outer, inner), ips = pair, answer["ips"]
     veth.enable_forwarding(ips)
     with netns.entered(call.netns):
-        inside = Netlink()
-    with inside:
-        outer, inner = veth.make_pair(call, host, inside, mtu=call.number("mtu"))
-        with netns.entered(call.netns):
-            if veth.has_ipv6(ips):
-                veth.allow_ipv6(call.ifname)
-            veth.announce(call.ifname)
-        veth.refuse_routes(outer.name)
         if veth.has_ipv6(ips):
-            veth.allow_ipv6(outer.name)
-        batch = [links.up(outer.index)]
-        for ip in ips:
-            width = addresses_width(ip)
-            batch.append(links.new_address(outer.index, f"{ip['gateway']}/{width}", missing_only=True))
-            batch.append(links.new_route(f"{_plain(ip)}/{width}", index=outer.index, replace=True))
-        host.send(*batch)
-        inside.send(links.up(inner.index), *_inner_routes(inner.index, ips))
-        routes = [{**route, "gw": route.get("gw") or veth.gateway_for(ips, route["dst"])} for route in answer["routes"]]
-        veth.configure(inside, inner.index, {"routes": routes}, call.ifname)
+            veth.allow_ipv6(call.ifname)
+        veth.announce(call.ifname)
+    veth.refuse_routes(outer.name)
+    if veth.has_ipv6(ips):
+        veth.allow_ipv6(outer.name)
+    batch = [links.up(outer.index)]
+    for ip in ips:
+        width = addresses_width(ip)
+        batch.append(links.new_address(outer.index, f"{ip['gateway']}/{width}", missing_only=True))
+        batch.append(links.new_route(f"{_plain(ip)}/{width}", index=outer.index, replace=True))
+    host.send(*batch)
+    inside.send(links.up(inner.index), *_inner_routes(inner.index, ips))
+    routes = [{**route, "gw": route.get("gw") or veth.gateway_for(ips, route["dst"])} for route in answer["routes"]]
+    veth.configure(inside, inner.index, {"routes": routes}, call.ifname)
     if call.flag("ipMasq"):
         masquerade.add(call, [ip["address"] for ip in ips])
     answer["interfaces"] = [
@@ -96,14 +100,6 @@ def addresses_width(ip: dict[str, Any]) -> int:
 
 def _plain(ip: dict[str, Any]) -> str:
     return str(ip["address"]).partition("/")[0]
-
-
-def _undo(call: Call) -> None:
-    for step in (veth.remove_pair, _remove_rules, delegate.ipam_delete):
-        try:
-            step(call)
-        except (OSError, CNIError):
-            continue  # the error that led here is the one to tell; DEL tries all again
 
 
 def _remove_rules(call: Call) -> None:

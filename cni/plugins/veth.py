@@ -12,6 +12,7 @@ from linux.netlink import Netlink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from cni.config import Call
@@ -48,6 +49,15 @@ def make_pair(
     finally:
         os.close(descriptor)
     return links.get(name, host), links.get(call.ifname, inside)
+
+
+def undo(call: Call, *steps: Callable[[Call], None]) -> None:
+    """Take back what an ADD that failed has done: whatever fails here too is for DEL, and not what is to be told."""
+    for step in steps:
+        try:
+            step(call)
+        except (OSError, CNIError):
+            continue
 
 
 def remove_pair(call: Call) -> None:

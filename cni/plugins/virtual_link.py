@@ -73,11 +73,8 @@ def add(call: Call, kind: str, data: bytes, *, mac: str = "", given: Result | No
     answer["ips"] = [dict(ip) for ip in answer["ips"]]
     try:
         _configure(call, answer)
-    except BaseException as failure:
-        try:
-            delete(call)
-        except (OSError, CNIError):
-            raise failure from None  # the error that led here is the one to tell; DEL tries all again
+    except BaseException:
+        veth.undo(call, *([delegate.ipam_delete] if answer["ips"] else []), _remove)
         raise
     if call.mapping("dns"):
         answer["dns"] = call.mapping("dns")
@@ -121,7 +118,11 @@ def delete(call: Call) -> None:
     try:
         delegate.ipam_delete(call)
     finally:
-        veth.remove(call.netns, call.ifname)
+        _remove(call)
+
+
+def _remove(call: Call) -> None:
+    veth.remove(call.netns, call.ifname)
 
 
 def check(call: Call, kind: str) -> links.Link:

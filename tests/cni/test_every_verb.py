@@ -11,7 +11,7 @@ import pytest
 from cni import result
 from cni.plugins import registry
 from linux import netns
-from tests.cni.cases import CASES, attached, detach_all, same
+from tests.cni.cases import CASES, attached, detach_all, reserved, same
 from tests.cni.conftest import REFERENCE, Way, with_result
 
 pytestmark = pytest.mark.live
@@ -170,3 +170,19 @@ def test_arguments_that_no_plugin_knows_are_refused_unless_told_otherwise(kind, 
         way.delete(conf, container, cid=cid, args={"K8S_POD_NAME": "p", "IgnoreUnknown": "true"})
         if case.chained:
             detach_all(host, container)
+
+
+@pytest.mark.parametrize("cid", ["one", "two"])
+@pytest.mark.parametrize("kind", ["bridge", "ptp", "macvlan"])
+def test_an_add_that_fails_leaves_the_attachment_that_is_there_alone(kind, cid, host, plugin_directory):
+    """The same attachment once more, or another one with the same interface: the first has it, and keeps it."""
+    case = CASES[kind]
+    for way in all_ways(kind, host, plugin_directory):
+        container, conf, _ = attached(host, case, way, "one")
+        answer = way.add(conf, container, cid="one")
+        held = reserved(host)
+        way.fails("ADD", conf, container, cid=cid)
+        assert sorted(reserved(host)) == sorted(held), way.name
+        way.check(conf, container, answer, cid="one")
+        way.delete(with_result(conf, answer), container, cid="one")
+        assert case.left(host) == []
