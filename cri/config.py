@@ -42,6 +42,7 @@ class Config:
     listen: str = "/run/minikube-py/cri.sock"
     stream_address: str = "127.0.0.1"
     stream_port: str = "0"
+    stream_idle_timeout: str = "4h"
     grpc_max_send_msg_size: int = 80 << 20
     grpc_max_recv_msg_size: int = 80 << 20
     default_runtime: str = "auto"

@@ -18,6 +18,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from component.flags import parse_duration
 from component.logging import get_logger
 from component.tasks import Tasks
 from cri import errors, host_facts, metrics, recovery, reload, transitions
@@ -36,7 +37,7 @@ from cri.runtime import apparmor_profile, handlers
 from cri.runtime.exits import ExitWatcher
 from cri.sandboxes.network import Networks
 from cri.store import Store
-from cri.streaming.server import StreamServer
+from cri.streaming.server import IDLE_TIMEOUT, StreamServer
 from linux import cgroup_latency, cgroups
 from protocols.cri import api_pb2
 
@@ -73,7 +74,12 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
         tasks=tasks,
         pool=pool,
         puller=Puller(lambda: parts.config, images, registries, tasks),
-        streams=StreamServer(config.stream_address, int(config.stream_port or 0), tasks),
+        streams=StreamServer(
+            config.stream_address,
+            int(config.stream_port or 0),
+            tasks,
+            parse_duration(config.stream_idle_timeout) or IDLE_TIMEOUT,
+        ),
     )
     metrics.DEFAULT_RUNTIME.set(parts.handlers.default, to=1)
     _tell_clamps(parts)

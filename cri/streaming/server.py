@@ -16,6 +16,7 @@ from component.logging import get_logger
 from component.tasks import Tasks
 from cri import errors
 from cri.streaming import websocket_forward, websocket_tunnel
+from cri.streaming.activity import Activity
 from cri.streaming.channels import Channel
 from cri.streaming.spdy_connection import Sink, Source, SpdyConnection
 from cri.streaming.tokens import Tokens
@@ -26,6 +27,7 @@ _log = get_logger("streams")
 _HEAD_LIMIT = 1 << 16
 _HEAD_TIMEOUT = 10.0
 CREATION_TIMEOUT = 30.0
+IDLE_TIMEOUT = 4 * 3600.0
 _GOODBYE = 5.0
 _FORWARD_PROTOCOLS = (websocket_tunnel.PROTOCOL, websocket_channels.V4)
 
@@ -70,13 +72,15 @@ class _Request(NamedTuple):
 class StreamServer:
     """Hands out URLs and serves them."""
 
-    def __init__(self, address: str, port: int, tasks: Tasks) -> None:
-        """``port`` 0 takes any."""
+    def __init__(self, address: str, port: int, tasks: Tasks, idle_timeout: float = IDLE_TIMEOUT) -> None:
+        """``port`` 0 takes any; a connection without any traffic ends after ``idle_timeout`` seconds."""
         self._address = address
         self._port = port
         self._tasks = tasks
         self._tokens: Tokens[Session | Forwarding] = Tokens()
         self._server: asyncio.Server | None = None
+        self._idle_timeout = idle_timeout
+        self._upgrades = (("spdy/3.1", self._serve_spdy), ("websocket", self._serve_websocket))
 
     async def start(self) -> None:
         """Begin to listen."""
@@ -120,12 +124,23 @@ class StreamServer:
             await _refuse(writer, 404, "no such stream: the URL has expired or was used before")
             return
         upgrades = [value.lower() for value in request.values("upgrade")]
-        if "spdy/3.1" in upgrades:
-            await self._serve_spdy(request, asked, reader, writer)
-        elif "websocket" in upgrades:
-            await self._serve_websocket(request, asked, reader, writer)
-        else:
+        serve = next((serve for name, serve in self._upgrades if name in upgrades), None)
+        if serve is None:
             await _refuse(writer, 400, "the request has to be an upgrade to SPDY/3.1 or a WebSocket")
+            return
+        connection = Activity(reader, writer)
+        work = asyncio.ensure_future(serve(request, asked, connection))
+        idle = asyncio.ensure_future(connection.idle(self._idle_timeout))
+        try:
+            await asyncio.wait({work, idle}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+            else:
+                _log.info("Nothing has moved for too long", stream=kind, seconds=self._idle_timeout)
+        finally:
+            for task in (work, idle):
+                task.cancel()
+            await asyncio.wait({work, idle})
 
     # -- SPDY
 
@@ -133,8 +148,7 @@ class StreamServer:
         self,
         request: _Request,
         asked: Session | Forwarding,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        client: Activity,
     ) -> None:
         offered = request.values("x-stream-protocol-version")
         if isinstance(asked, Session):
@@ -142,18 +156,16 @@ class StreamServer:
         else:
             protocol = stream_session.PORT_FORWARD_PROTOCOL
         if not protocol or (isinstance(asked, Forwarding) and offered and protocol not in offered):
-            await _refuse(writer, 403, f"none of the protocols {offered} is supported")
+            await _refuse(client, 403, f"none of the protocols {offered} is supported")
             return
-        _switch(writer, "SPDY/3.1", {"X-Stream-Protocol-Version": protocol})
-        await writer.drain()
+        _switch(client, "SPDY/3.1", {"X-Stream-Protocol-Version": protocol})
+        await client.drain()
         if isinstance(asked, Session):
-            await self._session_over_spdy(asked, reader, writer)
+            await self._session_over_spdy(asked, client)
         else:
-            await self._forward_over_spdy(asked, reader, writer)
+            await self._forward_over_spdy(asked, client, client)
 
-    async def _session_over_spdy(
-        self, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _session_over_spdy(self, session: Session, client: Activity) -> None:
         channels: dict[str, Channel] = {}
         complete = asyncio.Event()
 
@@ -165,7 +177,7 @@ class StreamServer:
                 complete.set()
             return True
 
-        connection = SpdyConnection(reader, writer, accept)
+        connection = SpdyConnection(client, client, accept)
         pump = self._tasks.spawn(_quiet(connection.run()), name="spdy-session")
         try:
             opening = self._tasks.spawn(complete.wait(), name="stream-creation")
@@ -218,37 +230,34 @@ class StreamServer:
         self,
         request: _Request,
         asked: Session | Forwarding,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        client: Activity,
     ) -> None:
         key = "".join(request.headers.get("sec-websocket-key", ()))
         known = websocket_channels.SUPPORTED if isinstance(asked, Session) else _FORWARD_PROTOCOLS
         protocol = websocket_channels.choose_protocol(",".join(request.values("sec-websocket-protocol")), known)
         if not key or not protocol:
-            await _refuse(writer, 400, "no WebSocket key, or none of the offered subprotocols is supported")
+            await _refuse(client, 400, "no WebSocket key, or none of the offered subprotocols is supported")
             return
         ports = [] if isinstance(asked, Session) else _ports(request.query) or list(asked.ports)
         if protocol == websocket_channels.V4 and isinstance(asked, Forwarding) and not ports:
-            await _refuse(writer, 400, "query parameter 'port' is required")
+            await _refuse(client, 400, "query parameter 'port' is required")
             return
         accepted = websocket_channels.accept_key(key)
-        _switch(writer, "websocket", {"Sec-WebSocket-Accept": accepted, "Sec-WebSocket-Protocol": protocol})
+        _switch(client, "websocket", {"Sec-WebSocket-Accept": accepted, "Sec-WebSocket-Protocol": protocol})
         if isinstance(asked, Session):
-            await self._session_over_websocket(asked, protocol, reader, writer)
+            await self._session_over_websocket(asked, protocol, client)
         elif protocol == websocket_tunnel.PROTOCOL:
-            tunnel = websocket_tunnel.TunnelWriter(writer)
-            await self._forward_over_spdy(asked, websocket_tunnel.TunnelReader(reader, tunnel), tunnel)
+            tunnel = websocket_tunnel.TunnelWriter(client)
+            await self._forward_over_spdy(asked, websocket_tunnel.TunnelReader(client, tunnel), tunnel)
         else:
             numbers = websocket_forward.channel_numbers(ports)
-            connection = WebSocketConnection(reader, writer, numbers, half_close=False)
+            connection = WebSocketConnection(client, client, numbers, half_close=False)
             await _quiet(websocket_forward.serve(connection, ports, asked.run))
 
-    async def _session_over_websocket(
-        self, session: Session, protocol: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _session_over_websocket(self, session: Session, protocol: str, client: Activity) -> None:
         numbers = {name: websocket_channels.CHANNELS[name] for name in session.streams}
         half_close = protocol == websocket_channels.V5
-        connection = WebSocketConnection(reader, writer, numbers, half_close=half_close)
+        connection = WebSocketConnection(client, client, numbers, half_close=half_close)
         await connection.open()
         pump = self._tasks.spawn(_quiet(connection.run()), name="websocket-session")
         try:
@@ -330,13 +339,13 @@ def _ports(query: str) -> list[int]:
     return [int(word) for word in words if word.isdecimal() and 0 < int(word) < 1 << 16]
 
 
-def _switch(writer: asyncio.StreamWriter, protocol: str, headers: dict[str, str]) -> None:
+def _switch(writer: Sink, protocol: str, headers: dict[str, str]) -> None:
     lines = ["HTTP/1.1 101 Switching Protocols", f"Upgrade: {protocol}", "Connection: Upgrade"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
 
 
-async def _refuse(writer: asyncio.StreamWriter, code: int, text: str) -> None:
+async def _refuse(writer: Sink, code: int, text: str) -> None:
     body = text.encode() + b"\n"
     head = (
         f"HTTP/1.1 {code} Refused\r\nContent-Type: text/plain\r\n"

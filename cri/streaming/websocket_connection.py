@@ -1,8 +1,7 @@
 """A WebSocket connection with Kubernetes' channel protocols: channels over a socket."""
 
-import asyncio
-
 from cri.streaming.channels import Channel
+from cri.streaming.spdy_connection import Sink, Source
 from protocols import websocket_channels as ws
 
 _READ = 1 << 16
@@ -13,8 +12,8 @@ class WebSocketConnection:
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        reader: Source,
+        writer: Sink,
         numbers: dict[str, int],
         *,
         half_close: bool,

@@ -2,8 +2,7 @@
 no SPDY (KEP-4006). Both halves look like the stream reader and writer that ``SpdyConnection`` works with.
 """
 
-import asyncio
-
+from cri.streaming.spdy_connection import Sink, Source
 from protocols import websocket_channels as ws
 
 PROTOCOL = "SPDY/3.1+portforward.k8s.io"
@@ -12,7 +11,7 @@ PROTOCOL = "SPDY/3.1+portforward.k8s.io"
 class TunnelWriter:
     """What is written goes out as one message."""
 
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, writer: Sink) -> None:
         """Write to a client."""
         self._writer = writer
 
@@ -36,7 +35,7 @@ class TunnelWriter:
 class TunnelReader:
     """The contents of the messages, one after the other."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: TunnelWriter) -> None:
+    def __init__(self, reader: Source, writer: TunnelWriter) -> None:
         """Read from a client; pings are answered by ``writer``."""
         self._reader = reader
         self._writer = writer

@@ -235,6 +235,23 @@ async def test_port_forward_over_a_websockets_channels(service: Service, in_quer
         assert b"failed to connect to localhost:81" in out[3]
 
 
+async def test_a_connection_without_traffic_ends(own_service: Service) -> None:
+    own_service.restart_with('[crio.api]\nstream_idle_timeout = "1s"\n')
+    with own_service.pod() as pod:
+        container = pod.start()
+        talking = "for i in 1 2 3 4 5 6; do echo $i; sleep 0.4; done"
+        client = await SpdyClient.open(exec_url(container, "sh", "-c", talking, stdout=True), V4)
+        out = await client.run("stdout")
+        assert out["stdout"] == b"1\n2\n3\n4\n5\n6\n"
+        assert stream_session.exit_code(out["error"]) == 0
+        client = await SpdyClient.open(exec_url(container, "sleep", "4712", stdout=True), V4)
+        client.stream("error")
+        client.stream("stdout")
+        await client.receive(lambda c: c.over, 20)
+        assert client.over
+        await asyncio.to_thread(until, lambda: "sleep 4712" not in container.shell("ps"))
+
+
 async def test_hostile_clients_end_only_their_own_connection(service: Service) -> None:
     with service.pod() as pod:
         container = pod.start()
