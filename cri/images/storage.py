@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from cri import errors
-from cri.images import reference
+from cri.images import configuration, reference
 from cri.images.locks import StoreLocks
 from cri.images.records import Record, RecordFile
 from cri.images.registries_conf import RegistriesFile
@@ -95,8 +95,10 @@ class ImageStore:
                 raise errors.NotFound(f"image {image_id} has no configuration in {self.root}") from error
             except ValueError as error:
                 raise errors.Internal(f"configuration of image {image_id} is damaged: {error}") from error
-            if not isinstance(known, dict):
-                raise errors.Internal(f"configuration of image {image_id} is not a JSON object")
+            problem = configuration.problem(known)
+            if problem:
+                raise errors.InvalidArgument(f"configuration of image {image_id} is not valid: {problem}")
+            assert known is not None
             self._configs[image_id] = known
         return known
 

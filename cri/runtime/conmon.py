@@ -86,6 +86,7 @@ def create(conmon: str, job: Job) -> int:
     try:
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, start_write)
+            words = stack.enter_context(os.fdopen(os.memfd_create("conmon", os.MFD_CLOEXEC), "r+b"))
             try:
                 first = subprocess.Popen(
                     command(conmon, job),
@@ -94,7 +95,7 @@ def create(conmon: str, job: Job) -> int:
                     pass_fds=(theirs.fileno(), start_read),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
+                    stderr=words,
                 )
             except OSError as error:
                 raise errors.Internal(f"cannot run {conmon}: {error.strerror}") from error
@@ -105,7 +106,8 @@ def create(conmon: str, job: Job) -> int:
                 os.write(start_write, b"\0")
             code = first.wait()
             if code != 0:
-                raise errors.Internal(f"conmon failed with exit code {code}; is {job.log_path} writable?")
+                words.seek(0)
+                raise errors.Internal(_why(code, words.read().decode("utf-8", "replace"), job))
         answer = _read_line(ours, CREATE_TIMEOUT)
     finally:
         ours.close()
@@ -113,6 +115,14 @@ def create(conmon: str, job: Job) -> int:
     if pid <= 0:
         raise errors.Internal(f"container create failed: {_first_cause(str(answer.get('message', '')))}")
     return pid
+
+
+def _why(code: int, words: str, job: Job) -> str:
+    """Why conmon itself gave up."""
+    if not os.access(job.runtime, os.X_OK):
+        return f"the OCI runtime {job.runtime} is missing or may not be run"
+    lines = words.strip().splitlines()
+    return f"conmon failed with exit code {code}: {lines[-1] if lines else 'without a word'}"
 
 
 def _read_line(connection: socket.socket, timeout: float) -> dict[str, Any]:
