@@ -29,6 +29,7 @@ _NAMES: dict[str, Callable[[str], list[str]]] = {
     "ClusterRoleBinding": _any_segment,
     "APIService": _any_segment,
     "IPAddress": _any_segment,
+    "CertificateSigningRequest": _any_segment,
 }
 _STANDARD_FINALIZERS = frozenset(("kubernetes", "orphan", "foregroundDeletion"))
 
@@ -74,7 +75,7 @@ def validate_meta(api_version: str, kind: str, obj: Obj) -> list[FieldError]:
             )
     elif namespaced is False and namespace:
         errors.append(forbidden(_META.child("namespace"), "not allowed on this type"))
-    errors.extend(_shared(metadata))
+    errors.extend(_shared(metadata, builtin=namespaced is not None))
     return errors
 
 
@@ -99,7 +100,7 @@ def validate_annotations(annotations: Any, path: FieldPath) -> list[FieldError]:
     return errors
 
 
-def _shared(metadata: Obj) -> list[FieldError]:
+def _shared(metadata: Obj, *, builtin: bool) -> list[FieldError]:
     errors: list[FieldError] = []
     if metadata.get("labels"):
         errors.extend(validate_labels(metadata["labels"], _LABELS))
@@ -108,7 +109,7 @@ def _shared(metadata: Obj) -> list[FieldError]:
     if metadata.get("ownerReferences"):
         errors.extend(_owners(metadata["ownerReferences"]))
     if metadata.get("finalizers"):
-        errors.extend(_finalizers(metadata["finalizers"]))
+        errors.extend(_finalizers(metadata["finalizers"], builtin=builtin))
     return errors
 
 
@@ -139,16 +140,16 @@ def _owners(references: list[Obj]) -> list[FieldError]:
     return errors
 
 
-def _finalizers(finalizers: list[str]) -> list[FieldError]:
+def _finalizers(finalizers: list[str], *, builtin: bool) -> list[FieldError]:
+    """What is wrong with finalizers; those of custom resources need no domain (their writers are warned)."""
     path = _META.child("finalizers")
     errors: list[FieldError] = []
-    for finalizer in finalizers:
+    for position, finalizer in enumerate(finalizers):
         problems = names.qualified_name_problems(finalizer)
         errors.extend(invalid(path, finalizer, problem) for problem in problems)
-        if not problems and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
-            errors.append(
-                invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")
-            )
+        if builtin and not problems and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            told = "name is neither a standard finalizer name nor is it fully qualified"
+            errors.append(invalid(path.index(position), finalizer, told))
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         errors.append(invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set"))
     return errors
@@ -159,7 +160,6 @@ _FIXED = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", 
 
 def validate_meta_update(api_version: str, kind: str, new: Obj, old: Obj) -> list[FieldError]:
     """What is wrong with the metadata of an object that replaces another."""
-    del api_version, kind
     fresh, stale = new.get("metadata") or {}, old.get("metadata") or {}
     errors = [
         invalid(_META.child(field), fresh.get(field, ""), IMMUTABLE)
@@ -181,7 +181,7 @@ def validate_meta_update(api_version: str, kind: str, new: Obj, old: Obj) -> lis
     if (fresh.get("generation") or 0) < (stale.get("generation") or 0):
         errors.append(invalid(_META.child("generation"), fresh.get("generation"), "must not be decremented"))
     if {**fresh, "managedFields": 0, "resourceVersion": 0} != {**stale, "managedFields": 0, "resourceVersion": 0}:
-        errors.extend(_shared(fresh))
+        errors.extend(_shared(fresh, builtin=is_namespaced(api_version, kind) is not None))
     return errors
 
 

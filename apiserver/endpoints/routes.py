@@ -34,6 +34,8 @@ _VERBS: dict[str, Handler] = {
     "deletecollection": delete_collection,
 }
 
+_NAMED = frozenset({"update", "patch"})
+
 _SUBRESOURCES: dict[tuple[str, str], Handler] = {
     ("pods", "binding"): subresources.binding,
     ("pods", "eviction"): subresources.eviction,
@@ -71,7 +73,8 @@ async def dispatch(exchange: Exchange) -> web.StreamResponse:
     if info.subresource:
         return await _subresource(exchange, store)
     handler = _VERBS.get(info.verb)
-    if handler is None or info.verb not in resource.verbs or (info.verb == "create" and info.name):
+    misnamed = info.name if info.verb == "create" else not info.name if info.verb in _NAMED else False
+    if handler is None or info.verb not in resource.verbs or misnamed:
         raise MethodNotAllowed.of(resource, info.method.lower())
     return await handler(exchange, store)
 
@@ -79,7 +82,7 @@ async def dispatch(exchange: Exchange) -> web.StreamResponse:
 def _check_scope(exchange: Exchange, resource: Resource) -> None:
     info = exchange.info
     if resource.namespaced:
-        if not info.namespace and (info.name or info.verb not in ("list", "watch", "deletecollection")):
+        if not info.namespace and (info.name or info.verb not in ("list", "watch")):
             raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
     elif info.namespace and info.resource != "namespaces":
         raise NotFound.path()

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from apimachinery.errors import NotAcceptable
+from apimachinery.errors import BadRequest, NotAcceptable
 from apimachinery.objects.metadata import Obj
 from apiserver.endpoints.exchange import Exchange
 from apiserver.endpoints.table import to_table
@@ -22,8 +22,11 @@ def partial(obj: Obj) -> Obj:
 
 
 def include_object(exchange: Exchange) -> str:
-    """Return what rows of a Table carry of their object."""
-    return exchange.info.first("includeObject", "Metadata") or "Metadata"
+    """Return what rows of a Table carry of their object; `BadRequest`."""
+    wanted = exchange.info.first("includeObject", "Metadata") or "Metadata"
+    if wanted not in ("None", "Metadata", "Object"):
+        raise BadRequest(f'unrecognized includeObject value: "{wanted}"')
+    return wanted
 
 
 def table(exchange: Exchange, store: Store, objs: list[Obj], list_meta: Obj) -> Obj:

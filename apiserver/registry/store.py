@@ -223,6 +223,7 @@ class Store:
                 if not create:
                     raise NotFound.of(self.resource, call.name)
                 obj = await change(None)
+                obj.setdefault("metadata", {}).pop("resourceVersion", None)
                 manager, call.manager = call.manager, call.manager if tracked else ""
                 try:
                     return await self.create(obj, call, admit)

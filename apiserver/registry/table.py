@@ -76,6 +76,27 @@ DEPRECATED = {
     "endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
 }
 
+# Kinds whose PUT must tell the version it replaces.
+_GUARDED = frozenset(
+    {
+        "serviceaccounts",
+        "leases.coordination.k8s.io",
+        "poddisruptionbudgets.policy",
+        "runtimeclasses.node.k8s.io",
+        "csidrivers.storage.k8s.io",
+        "csinodes.storage.k8s.io",
+        "csistoragecapacities.storage.k8s.io",
+        "volumeattachments.storage.k8s.io",
+        "apiservices.apiregistration.k8s.io",
+        "mutatingadmissionpolicies.admissionregistration.k8s.io",
+        "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+        "validatingadmissionpolicies.admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io",
+    }
+)
+
 # Kinds whose DELETE answers with the object.
 _RETURN_OBJECT = frozenset(
     {
@@ -169,6 +190,7 @@ def _generic(resource: Resource) -> Strategy:
         subresources={"status": generic.STATUS} if has_status else {},
         create_on_update=name in _CREATE_ON_UPDATE,
         returns_object=name in _RETURN_OBJECT,
+        unconditional_update=name not in _GUARDED,
         warnings_of=lambda obj: warnings(api_version, kind, obj),
         deprecation=DEPRECATED.get(name, ""),
     )

@@ -23,7 +23,7 @@ def test_good_metadata():
         ({"name": "a", "namespace": "n", "labels": {"-": "x"}}, 'metadata.labels: Invalid value: "-"'),
         ({"name": "a", "namespace": "n", "labels": {"a": "b" * 64}}, "metadata.labels: Invalid value"),
         ({"name": "a", "namespace": "n", "annotations": {"a": "b" * 300_000}}, "metadata.annotations: Too long"),
-        ({"name": "a", "namespace": "n", "finalizers": ["x"]}, 'metadata.finalizers: Invalid value: "x"'),
+        ({"name": "a", "namespace": "n", "finalizers": ["x"]}, 'metadata.finalizers[0]: Invalid value: "x"'),
         (
             {"name": "a", "namespace": "n", "ownerReferences": [{}]},
             "metadata.ownerReferences[0].apiVersion: Invalid value",

@@ -272,7 +272,7 @@ def _status(api: Api, resource: Resource, path: str) -> None:
     status, patched = api.json("PATCH", path + "/status", patch, "application/merge-patch+json")
     assert (status, patched["metadata"]["annotations"]["patchedstatus"]) == (200, "true"), patched
     patched["metadata"]["annotations"]["updatedstatus"] = "true"
-    patched["metadata"].pop("resourceVersion")
+    patched["metadata"]["resourceVersion"] = api.json("GET", path)[1]["metadata"]["resourceVersion"]
     status, updated = api.json("PUT", path + "/status", patched)
     assert (status, updated["metadata"]["annotations"]["updatedstatus"]) == (200, "true"), updated
 

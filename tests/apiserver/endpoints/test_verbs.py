@@ -478,8 +478,9 @@ def test_a_put_that_creates_needs_the_right_to_create(api: Api, ns: str, pair):
     body = json.dumps({"metadata": {"name": "l"}, "spec": {}}).encode()
     headers = {"Content_Type": "application/json", "Impersonate_User": "someone"}
     assert api.raw("PUT", f"{path}/l", body, **headers)[0] == 403
-    assert api.json("PUT", f"{path}/l", body)[0] == 201
-    assert api.raw("PUT", f"{path}/l", body, **headers)[0] == 200
+    status, made = api.json("PUT", f"{path}/l", body)
+    assert status == 201
+    assert api.raw("PUT", f"{path}/l", json.dumps(made).encode(), **headers)[0] == 200
 
 
 def test_concurrent_patches_all_count(api: Api, ns: str):

@@ -83,3 +83,49 @@ def test_an_applied_configuration_tells_its_version_and_no_uid_of_something_new(
 def test_unknown_field_selectors_are_told(api: Api, ns: str, resource: str, told: str) -> None:
     status, refused = api.json("GET", f"{ns}/{resource}?fieldSelector=x%3Dy")
     assert (status, refused["message"]) == (400, told)
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH"])
+def test_a_collection_is_not_written_across_namespaces_nor_without_a_name(api: Api, ns: str, method: str) -> None:
+    api.json("POST", f"{ns}/configmaps", config_map("a"))
+    paths = ["/api/v1/configmaps"] if method == "DELETE" else ["/api/v1/configmaps", f"{ns}/configmaps"]
+    for path in paths:
+        status, refused = api.json(method, path, config_map("a"), MERGE if method == "PATCH" else "application/json")
+        assert (status, refused["reason"]) == (405, "MethodNotAllowed")
+    assert api.json("GET", f"{ns}/configmaps/a")[0] == 200
+
+
+def test_a_put_that_creates_forgets_the_version_of_what_was_there(api: Api, ns: str) -> None:
+    path = ns.replace("/api/v1", "/apis/coordination.k8s.io/v1") + "/leases/a"
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "a", "resourceVersion": "7"}}
+    status, made = api.json("PUT", path, lease)
+    assert (status, made["metadata"]["resourceVersion"] != "7") == (201, True)
+
+
+def test_finalizers_of_built_in_kinds_have_a_domain(api: Api, ns: str) -> None:
+    body = config_map("a")
+    body["metadata"]["finalizers"] = ["mine"]
+    status, refused = api.json("POST", f"{ns}/configmaps", body)
+    told = 'Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified'
+    assert status == 422
+    assert [(one["field"], one["message"]) for one in refused["details"]["causes"]] == [
+        ("metadata.finalizers[0]", told)
+    ]
+
+
+def test_rows_of_a_table_carry_what_is_known(api: Api, ns: str) -> None:
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    status, _, refused = api.raw("GET", f"{ns}/configmaps?includeObject=Foo", Accept=table)
+    assert (status, b'unrecognized includeObject value: \\"Foo\\"' in refused) == (400, True)
+
+
+def test_some_kinds_must_tell_what_they_replace(api: Api, ns: str) -> None:
+    leases = ns.replace("/api/v1", "/apis/coordination.k8s.io/v1") + "/leases"
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "a"}}
+    made = api.json("POST", leases, lease)[1]
+    status, refused = api.json("PUT", f"{leases}/a", lease)
+    told = ("metadata.resourceVersion", "Invalid value: 0: must be specified for an update")
+    assert (status, [(one["field"], one["message"]) for one in refused["details"]["causes"]]) == (422, [told])
+    assert api.json("PUT", f"{leases}/a", made)[0] == 200
+    api.json("POST", f"{ns}/configmaps", config_map("a"))
+    assert api.json("PUT", f"{ns}/configmaps/a", config_map("a", x="1"))[0] == 200
