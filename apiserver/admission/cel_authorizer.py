@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from apimachinery.objects.label_selector_grammar import parse_label_selector
+from apimachinery.objects.selectors import SelectorError, parse_field_selector
 from apiserver.admission.cel_types import Function
 from apiserver.authentication.user import UserInfo, service_account_groups, service_account_name
 from apiserver.authorization.attributes import AuthorizationAttributes, Decision
@@ -45,6 +47,14 @@ def _service_account(value: dict[str, Any], namespace: str, name: str) -> dict[s
     return {**value, "account": [namespace, name]}
 
 
+def _requirements(parse: Callable[[str], Any], text: str) -> tuple[Any, ...]:
+    """Return what narrows the question; a selector that can't be read leaves it wide, which never allows more."""
+    try:
+        return tuple(parse(text).requirements) if text else ()
+    except SelectorError:
+        return ()
+
+
 def _check(value: dict[str, Any], verb: str) -> dict[str, Any]:
     authorizer, user = _live[value[HANDLE]]
     if "account" in value:
@@ -61,6 +71,8 @@ def _check(value: dict[str, Any], verb: str) -> dict[str, Any]:
         name=value.get("name", ""),
         path=value.get("path", ""),
         resource_request="path" not in value,
+        field_selector=_requirements(parse_field_selector, value.get("fields", "")),
+        label_selector=_requirements(parse_label_selector, value.get("labels", "")),
     )
     decision: Decision = authorizer.authorize(attrs)
     return {"allowed": decision.allowed, "reason": decision.reason}
@@ -82,6 +94,8 @@ FUNCTIONS: Final = tuple(
         ("subresource", (RESOURCE, "string"), RESOURCE, _with("subresource")),
         ("namespace", (RESOURCE, "string"), RESOURCE, _with("namespace")),
         ("name", (RESOURCE, "string"), RESOURCE, _with("name")),
+        ("fieldSelector", (RESOURCE, "string"), RESOURCE, _with("fields")),
+        ("labelSelector", (RESOURCE, "string"), RESOURCE, _with("labels")),
         ("check", (_PATH, "string"), _DECISION, _check),
         ("check", (RESOURCE, "string"), _DECISION, _check),
         ("allowed", (_DECISION,), "bool", lambda decision: decision["allowed"]),

@@ -118,6 +118,20 @@ def test_authorizer():
     with authorizer_value(Authorizer(), UserInfo("joe")) as value:
         assert compile_expression(source, {"authorizer"}).evaluate({"authorizer": value}) is True
     assert (asked[0].verb, asked[0].namespace, asked[0].user.name) == ("create", "d", "joe")
+    source = (
+        "authorizer.serviceAccount('ns', 'sa').group('').resource('pods').fieldSelector('spec.nodeName=a')"
+        ".labelSelector('x in (a,b)').check('list').allowed() && authorizer.path('/x').check('get').reason() == 'why' "
+        "&& authorizer.requestResource.check('get').allowed()"
+    )
+    with authorizer_value(Authorizer(), UserInfo("joe")) as value:
+        value = {**value, "requestResource": {**value, "resource": "pods"}}
+        assert compile_expression(source, {"authorizer"}).evaluate({"authorizer": value}) is True
+    assert (asked[1].user.name, asked[1].field_selector[0].field, asked[1].label_selector[0].key) == (
+        "system:serviceaccount:ns:sa",
+        "spec.nodeName",
+        "x",
+    )
+    assert (asked[2].path, asked[2].resource_request) == ("/x", False)
 
 
 @pytest.mark.parametrize(
