@@ -61,14 +61,14 @@ def split_value(value: bytes) -> tuple[bytes, bytes]:
 class Entry:
     """A cached object. Labels and metadata are parsed when first asked for; the object itself never stays parsed."""
 
-    __slots__ = ("_fields", "_labels", "body", "head", "key", "revision")
+    __slots__ = ("_fields", "body", "head", "key", "known_labels", "revision")
 
     def __init__(self, key: str, head: bytes, body: bytes, revision: int) -> None:
         self.key = key
         self.head = head
         self.body = body
         self.revision = revision
-        self._labels: dict[str, str] | None = None
+        self.known_labels: dict[str, str] | None = None
         self._fields: dict[str, str] | None = None
 
     @classmethod
@@ -96,14 +96,14 @@ class Entry:
     @property
     def labels(self) -> dict[str, str]:
         """The object's labels."""
-        if self._labels is None:
+        if self.known_labels is None:
             labels = self.parse()["metadata"].get("labels")
-            self._labels = labels if isinstance(labels, dict) else {}
-        return self._labels
+            self.known_labels = labels if isinstance(labels, dict) else {}
+        return self.known_labels
 
     def set_labels(self, labels: dict[str, str]) -> None:
         """Tell the labels when the caller has them parsed anyhow."""
-        self._labels = labels
+        self.known_labels = labels
 
     @property
     def fields_known(self) -> bool:
@@ -119,6 +119,6 @@ class Entry:
     def with_new_revision(self, revision: int) -> Entry:
         """Return the same object as of a later revision (a deletion's)."""
         other = Entry(self.key, self.head, replace_revision(self.body, revision), revision)
-        other._labels = self._labels
+        other.known_labels = self.known_labels
         other._fields = self._fields
         return other

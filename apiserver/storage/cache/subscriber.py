@@ -21,15 +21,12 @@ class Matcher(Protocol):
         """Tell whether labels or fields match."""
 
 
-def _label_test(selector: Matcher | None) -> Callable[[dict[str, str]], bool]:
-    """Return the fastest test of a label selector: most have a single `key=value`."""
-    if selector is None:
-        return lambda _: True
+def _one_label(selector: Matcher | None) -> tuple[str, Any] | None:
+    """Return key and values of a label selector that is nothing but `key=value` or `key in (values)`, as most are."""
     requirements: Any = getattr(selector, "requirements", ())
     if len(requirements) == 1 and requirements[0].operator == "in" and not getattr(selector, "impossible", False):
-        key, values = requirements[0].key, requirements[0].values
-        return lambda labels: labels.get(key) in values
-    return selector.matches
+        return requirements[0].key, requirements[0].values
+    return None
 
 
 class Selection:
@@ -42,7 +39,7 @@ class Selection:
         fields_of: finds the selectable fields of a parsed object.
     """
 
-    __slots__ = ("_fields_of", "_labels_match", "fields", "key", "labels", "prefix")
+    __slots__ = ("_fields_of", "_one_label", "fields", "key", "labels", "prefix")
 
     def __init__(
         self,
@@ -57,7 +54,7 @@ class Selection:
         self.fields = fields
         self.key = key
         self._fields_of = fields_of
-        self._labels_match = _label_test(labels)
+        self._one_label = _one_label(labels)
 
     @property
     def everything(self) -> bool:
@@ -70,7 +67,11 @@ class Selection:
 
     def matches(self, entry: Entry) -> bool:
         """Tell whether an object of the range passes the selectors."""
-        if self.labels is not None and not self._labels_match(entry.labels):
+        if self._one_label is not None:
+            key, values = self._one_label
+            if entry.labels.get(key) not in values:
+                return False
+        elif self.labels is not None and not self.labels.matches(entry.labels):
             return False
         return self.fields is None or self.fields.matches(entry.fields(self._fields_of))
 
@@ -87,9 +88,10 @@ class Selection:
         """Return those of a range that pass the selectors."""
         if self.labels is None and self.fields is None:
             return candidates
-        if self.fields is None:
-            test = self._labels_match
-            return [entry for entry in candidates if test(entry.labels)]
+        if self.fields is None and self._one_label is not None:
+            # The whole cost of a list by label is this line, for each object that is not asked for.
+            key, values = self._one_label
+            return [one for one in candidates if (one.known_labels or one.labels).get(key) in values]
         return [entry for entry in candidates if self.matches(entry)]
 
     def effective(self, event: CacheEvent) -> tuple[str, Entry] | None:
