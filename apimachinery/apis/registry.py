@@ -51,7 +51,7 @@ KINDS: dict[tuple[str, str], str] = {
     ("coordination.k8s.io/v1", "Lease"): "coordination.lease",
     ("discovery.k8s.io/v1", "EndpointSlice"): "discovery.endpoint_slice",
     ("events.k8s.io/v1", "Event"): "core.event",
-    ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema"): "flowcontrol.priority_levels",
+    ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema"): "flowcontrol.flow_schemas",
     ("flowcontrol.apiserver.k8s.io/v1", "PriorityLevelConfiguration"): "flowcontrol.priority_levels",
     ("networking.k8s.io/v1", "IPAddress"): "networking.ip_address",
     ("networking.k8s.io/v1", "Ingress"): "networking.ingress",

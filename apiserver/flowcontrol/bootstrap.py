@@ -149,8 +149,11 @@ def mended(live: Obj, wanted: Obj) -> Obj | None:
     if said not in ("true", "false"):
         ours = ours or metadata.get("generation", 1) == 1
     mark = "true" if ours else "false"
-    spec = wanted["spec"] if ours else live.get("spec")
-    if said == mark and spec == live.get("spec"):
+    spec: Obj = wanted["spec"] if ours else live.get("spec") or {}
+    exempt = (live.get("spec") or {}).get("exempt")
+    if ours and exempt is not None and "exempt" in spec:
+        spec = {**spec, "exempt": exempt}  # how much the exempt level lends is for users to say
+    if said == mark and spec == (live.get("spec") or {}):
         return None
     annotations = {**(metadata.get("annotations") or {}), AUTO_UPDATE: mark}
     return {**live, "metadata": {**metadata, "annotations": annotations}, "spec": spec}

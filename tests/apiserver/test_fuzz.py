@@ -21,7 +21,7 @@ hypothesis = pytest.importorskip("hypothesis")
 
 pytestmark = pytest.mark.live
 
-EXAMPLES = 3
+EXAMPLES = 2
 GROUP_VERSIONS = sorted({f"apis/{r.group}/{r.version}" if r.group else f"api/{r.version}" for r in RESOURCES})
 # What is passed on to a kubelet, which is not there.
 STREAMS = ("/exec", "/attach", "/portforward", "/log", "/proxy", "/proxy/{path}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from apimachinery.apis.flowcontrol.priority_levels import apply_defaults, validate
+from apimachinery.apis.flowcontrol import flow_schemas, priority_levels
 from apiserver.flowcontrol.bootstrap import AUTO_UPDATE, bootstrap_levels, bootstrap_schemas, mended
 
 
@@ -13,10 +13,11 @@ def test_all_schemas_name_a_level_that_is_there():
 
 
 def test_defaulting_and_validation_have_nothing_to_say():
-    for obj in (*bootstrap_levels().values(), *bootstrap_schemas().values()):
-        made = {**obj, "spec": dict(obj["spec"])}
-        apply_defaults(made)
-        assert (made["spec"], validate(made)) == (obj["spec"], [])
+    for rules, objects in ((priority_levels, bootstrap_levels()), (flow_schemas, bootstrap_schemas())):
+        for obj in objects.values():
+            made = {**obj, "spec": dict(obj["spec"])}
+            rules.apply_defaults(made)
+            assert (made["spec"], rules.validate(made)) == (obj["spec"], [])
 
 
 def live(obj, said, generation, **spec):
@@ -43,3 +44,9 @@ def test_an_annotation_says_whose_an_object_is(name, said, generation, changed, 
     assert new["metadata"]["annotations"][AUTO_UPDATE] == ("true" if ours else "false")
     again = {**new, "metadata": {**new["metadata"], "generation": generation + 1}}
     assert mended(again, wanted) is None
+
+
+def test_what_the_exempt_level_lends_is_the_users():
+    wanted = bootstrap_levels()["exempt"]
+    found = live(wanted, "true", 3, exempt={"nominalConcurrencyShares": 10, "lendablePercent": 50})
+    assert mended(found, wanted) is None
