@@ -75,7 +75,7 @@ def _store(service: Service, containers: set[str]) -> list[tuple[str, object, ob
 def _cgroups(service: Service) -> set[str]:
     found = set()
     for root in cgroup_roots():
-        for directory, _, _ in os.walk(root / service.name):
+        for directory, _, _ in os.walk(root / service.top_group()):
             name = Path(directory).name.removesuffix(".scope")
             if name.startswith("crio-"):
                 found.add(name.removeprefix("crio-"))

@@ -154,6 +154,10 @@ class Service:
         """The systemd slice of this service, or of a pod in it."""
         return "-".join(word.replace("-", "_") for word in (self.name, pod) if word) + ".slice"
 
+    def top_group(self) -> str:
+        """The directory of the group around all pods."""
+        return self.slice() if CGROUP_MANAGER == "systemd" else self.name
+
     def cgroup_parent(self, pod: str) -> str:
         if CGROUP_MANAGER == "systemd":
             return self.slice(pod)
@@ -162,9 +166,7 @@ class Service:
     def cgroup_directory(self, pod: str, controller: str) -> Path:
         """Where the kernel shows a pod's cgroup."""
         root = next(root for root in cgroup_roots() if root.name in (controller, "cgroup"))
-        if CGROUP_MANAGER == "systemd":
-            return root / self.slice() / self.slice(pod)
-        return root / self.name / pod
+        return root / self.top_group() / (self.slice(pod) if CGROUP_MANAGER == "systemd" else pod)
 
     @staticmethod
     def cgroup_name(container_id: str) -> str:
