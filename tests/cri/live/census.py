@@ -11,7 +11,7 @@ from pathlib import Path
 
 from linux import mounts
 from protocols.cri import api_pb2 as api
-from tests.cri.live.cri_service import Service, cgroup_roots, until
+from tests.cri.live.cri_service import CGROUP_MANAGER, Service, cgroup_roots, until
 
 
 def _json(path: Path) -> list[dict[str, object]]:
@@ -79,7 +79,8 @@ def _cgroups(service: Service) -> set[str]:
             name = Path(directory).name.removesuffix(".scope")
             if name.startswith("crio-"):
                 found.add(name.removeprefix("crio-"))
-    return found
+    # systemd removes a scope when its last process ends.
+    return found | _ended(service) if CGROUP_MANAGER == "systemd" else found
 
 
 def _monitored(service: Service) -> set[str]:
@@ -90,8 +91,12 @@ def _monitored(service: Service) -> set[str]:
             words = process.read_bytes().decode().split("\0")
             if words[0].endswith("conmon") and f"{service.state}/containers" in words[words.index("-b") + 1]:
                 monitors.add(words[words.index("-c") + 1])
-    ended = service.runtime.ListContainers(api.ListContainersRequest(filter={"state": {"state": api.CONTAINER_EXITED}}))
-    return monitors | {c.id for c in ended.containers}
+    return monitors | _ended(service)
+
+
+def _ended(service: Service) -> set[str]:
+    request = api.ListContainersRequest(filter={"state": {"state": api.CONTAINER_EXITED}})
+    return {c.id for c in service.runtime.ListContainers(request).containers}
 
 
 def _mounted(service: Service) -> set[str]:
