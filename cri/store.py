@@ -53,6 +53,7 @@ class Sandbox:
     network: str = ""  # name of the CNI network it is attached to
     cgroup_parent: str = ""
     resources: str = ""  # hex of LinuxContainerResources after UpdatePodSandboxResources
+    oom_kills: int = 0  # in its control group, as far as containers' ends have been blamed on them
 
     _RUNTIME_ONLY = ("id", "config", "directory", "stopping")
 

@@ -6,7 +6,8 @@ from component.logging import get_logger
 from cri import events, metrics
 from cri.parts import Parts
 from cri.rpc import container_status, pod_sandbox_status
-from cri.runtime import conmon
+from cri.rpc.pod_sandbox_stats import cgroup_of
+from cri.runtime import conmon, oom_kills
 from cri.runtime.cgroup_names import file_system_path
 from cri.store import CREATED, EXITED, NOT_READY, RUNNING, Container, Sandbox, T, Table
 from protocols.cri import api_pb2
@@ -89,7 +90,9 @@ def exited(parts: Parts, container_id: str, code: int, when: int) -> None:
 def _reason(parts: Parts, container: Container, code: int) -> str:
     if code == 0:
         return COMPLETED
-    if conmon.oom_killed(container.directory) or (code == _SIGKILL and _kernel_counted_kills(parts, container)):
+    told = conmon.oom_killed(container.directory)
+    counted = (told or code == _SIGKILL) and _kernel_counted_kills(parts, container)
+    if told or counted:
         return OOM_KILLED
     if code == _SIGSYS and container.seccomp:
         return SECCOMP_KILLED
@@ -97,8 +100,17 @@ def _reason(parts: Parts, container: Container, code: int) -> str:
 
 
 def _kernel_counted_kills(parts: Parts, container: Container) -> bool:
-    """Whether the OOM killer was at work, of which conmon may hear too late (it ends with the container)."""
-    return parts.cgroups.stats(file_system_path(parts.host, container.cgroup_path)).oom_kills > 0
+    """Whether the OOM killer was at work, of which conmon may hear too late.
+
+    The container's own group tells, unless systemd has removed it together with its last process: the pod's group, on
+    version 2, counts for those below it as well.
+    """
+    own = oom_kills.count(parts.cgroups, file_system_path(parts.host, container.cgroup_path))
+    sandbox = parts.store.sandboxes.find(container.sandbox_id)
+    if sandbox is None or parts.cgroups.version == 1:
+        return own > 0
+    before, sandbox.oom_kills = sandbox.oom_kills, oom_kills.count(parts.cgroups, cgroup_of(parts, sandbox))
+    return own > 0 or sandbox.oom_kills > before
 
 
 def holder_exited(parts: Parts, sandbox_id: str) -> None:
