@@ -102,7 +102,11 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
 def _mend(images: ImageStore, layers: ContainerLayers, journal: Journal, config: Config) -> None:
     directory = config.state / "containers"
     alive = frozenset(os.listdir(directory)) if directory.is_dir() else frozenset[str]()
-    Repair(images, layers, lost_since=journal.lost_since(), alive=alive).run()
+    try:
+        Repair(images, layers, lost_since=journal.lost_since(), alive=alive).run()
+    except BlockingIOError:
+        _log.warning("The image store is busy, so it is not looked through this time")
+        return
     journal.settle(*journal.open_entries())
 
 

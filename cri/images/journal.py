@@ -39,7 +39,9 @@ class Journal:
         return entry
 
     def settle(self, *entries: pathlib.Path) -> None:
-        """Bring everything to the disk, then drop the entries."""
+        """Bring everything to the disk, then drop the entries; without an entry there is nothing to do."""
+        if not entries:
+            return
         descriptor = os.open(self._store, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             if _libc.syncfs(descriptor):

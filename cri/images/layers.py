@@ -262,11 +262,14 @@ class ContainerLayers:
         return used, inodes
 
     @contextlib.contextmanager
-    def lock_records(self) -> Iterator[None]:
-        """Hold all records of the store for writing."""
-        with self._store.locks.exclusive(
-            self._storage_lock, self._layers.lock, self._store.images.lock, self._containers.lock
-        ):
+    def lock_records(self, patience: float) -> Iterator[None]:
+        """Hold all records of the store for writing, unless others do for longer than we can wait.
+
+        Raises:
+            BlockingIOError: they do: one who unpacks a large layer holds the lock all the time.
+        """
+        names = (self._storage_lock, self._layers.lock, self._store.images.lock, self._containers.lock)
+        with self._store.locks.exclusive(*names, patience=patience):
             yield
 
     def _below(self, image: Image) -> tuple[str, os.stat_result | None]:

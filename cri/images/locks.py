@@ -43,12 +43,21 @@ class StoreLocks:
         return os.pread(self._descriptor(path), _STAMP_SIZE, 0)
 
     @contextlib.contextmanager
-    def exclusive(self, *paths: pathlib.Path) -> Iterator[None]:
-        """Hold lock files for writing, in the order given, against threads and processes."""
+    def exclusive(self, *paths: pathlib.Path, patience: float | None = None) -> Iterator[None]:
+        """Hold lock files for writing, in the order given, against threads and processes.
+
+        Args:
+            paths: The lock files.
+            patience: How many seconds to wait for other processes; without it, as long as it takes.
+
+        Raises:
+            BlockingIOError: another process held one for longer than that.
+        """
+        deadline = None if patience is None else time.monotonic() + patience
         with self._writer, contextlib.ExitStack() as stack:
             for path in paths:
                 descriptor = self._descriptor(path)
-                fcntl.lockf(descriptor, fcntl.LOCK_EX)
+                _lock(descriptor, deadline)
                 stack.callback(fcntl.lockf, descriptor, fcntl.LOCK_UN)
             yield
 
@@ -64,3 +73,18 @@ class StoreLocks:
             for descriptor in self._descriptors.values():
                 os.close(descriptor)
             self._descriptors.clear()
+
+
+def _lock(descriptor: int, deadline: float | None) -> None:
+    if deadline is None:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX)
+        return
+    while True:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return

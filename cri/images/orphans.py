@@ -1,6 +1,7 @@
 """Finds and deletes what nobody in the store needs: traces of processes that were killed.
 
 - Layers of ours without a container: we died between the two records.
+- Incomplete layers: whoever made one did so under the lock that we hold.
 - Layers that no image and no container stands on, a day old: a pull that was cut off and never taken up again. Until
   then they are kept, as the next try uses them, and as another tool may just be about to name their image.
 - Directories, links and layer indexes without a record: made just before the record would have been.
@@ -23,6 +24,7 @@ from linux import mounts
 _log = get_logger("images")
 PATIENCE = datetime.timedelta(days=1)
 _ID = re.compile(r"[0-9a-f]{64}")
+_PATIENCE_WITH_OTHERS = 2.0  # seconds
 _INDEX = ".tar-split.gz"
 _ASIDE = ".doomed-"
 
@@ -45,7 +47,12 @@ def unneeded(
     kept = {
         layer["id"]
         for layer in layers
-        if layer["id"] in used or (owner(layer) != mark and (layer.get("names") or not _older(layer, before)))
+        if layer["id"] in used
+        or (
+            owner(layer) != mark
+            and not (layer.get("flags") or {}).get("incomplete")
+            and (layer.get("names") or not _older(layer, before))
+        )
     }
     return parents.keys() - _with_parents(kept, parents)
 
@@ -73,9 +80,13 @@ def _older(layer: Record, before: datetime.datetime) -> bool:
 
 
 def collect(store: ImageStore, layers: ContainerLayers, now: datetime.datetime) -> int:
-    """Delete what nobody needs; returns how many layers and directories that were. Blocks."""
+    """Delete what nobody needs; returns how many layers and directories that were. Blocks.
+
+    Raises:
+        BlockingIOError: another process works on the store.
+    """
     doomed: list[pathlib.Path] = []
-    with layers.lock_records():
+    with layers.lock_records(_PATIENCE_WITH_OTHERS):
         records = store.layers.reload()
         gone = unneeded(records, store.images.reload(), layers.containers(), layers.mark, now - PATIENCE)
         if gone:

@@ -23,6 +23,7 @@ from cri.images.records import Record, RecordFile
 from cri.images.storage import ImageStore, big_data_name
 
 _log = get_logger("images")
+_PATIENCE_WITH_OTHERS = 2.0  # seconds
 _CLOCKS_APART = 2.0  # seconds
 _LINK_LETTERS = string.ascii_uppercase + "234567"
 
@@ -90,8 +91,12 @@ class Repair:
         self._links: dict[str, str] = {}
 
     def run(self) -> None:
-        """Find and mend; blocks. A store in order is only read."""
-        with self._layers.lock_records():
+        """Find and mend; blocks. A store in order is only read.
+
+        Raises:
+            BlockingIOError: another process works on the store.
+        """
+        with self._layers.lock_records(_PATIENCE_WITH_OTHERS):
             for file in (self._store.layers, self._store.images, self._layers.container_records):
                 for path in file.paths:
                     self._mend_file(file, path)

@@ -32,3 +32,7 @@ def test_a_pull_that_was_cut_off_is_waited_for_a_day() -> None:
 def test_our_own_layer_without_a_container_goes_at_once_but_no_others() -> None:
     layers = [layer("a", created=YOUNG, **MINE), layer("b", created=YOUNG, **OTHERS), layer("c", **MINE)]
     assert unneeded(*layers, containers=[{"id": "x", "layer": "c"}]) == {"a"}
+
+
+def test_a_layer_that_was_never_finished_goes_at_once() -> None:
+    assert unneeded(layer("a", created=YOUNG), layer("b", "a", YOUNG, flags={"incomplete": True})) == {"b"}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -313,5 +315,35 @@ def test_a_pull_that_was_killed_goes_on_where_it_was(
     if victims != "runtime":
         assert not list((service.root / "pulls").iterdir())
     service.check_store()
+    service.remove_image(image)
+    service.check_store()
+
+
+def test_a_layer_that_was_being_unpacked_when_all_was_killed_is_cleaned_and_done_again(
+    one_service: Service, layouts: LayoutServer, tmp_path: Path
+) -> None:
+    service = one_service
+    files = {f"f{number}": (os.urandom(4096), 0o644) for number in range(3000)}
+    layout(tmp_path / "layout", service, oci_layout.files_layer(files))
+    name = layouts.add("unpacked", tmp_path / "layout")
+    service.trust(layouts.host)
+    thread = threading.Thread(target=lambda: refused(service, name))
+    thread.start()
+    until(lambda: len(list((service.root / "overlay").glob("*/diff/f*"))) > 100)
+    assert service.process is not None
+    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
+    for pid in children:
+        if b"skopeo" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(int(pid), signal.SIGKILL)
+    service.kill()
+    thread.join()
+    half = list((service.root / "overlay").glob("*/diff/f1"))
+    assert len(half) == 1
+    service.start()
+    assert not half[0].exists()
+    assert not list((service.root / "pulls").iterdir())
+    service.check_store()
+    image = service.pull(name)
+    assert len(list(half[0].parent.iterdir())) == len(files)
     service.remove_image(image)
     service.check_store()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import fcntl
 import json
 import os
 import shutil
@@ -294,3 +295,21 @@ def test_a_pull_onto_a_full_disk_fails_with_its_cause_and_leaves_nothing(service
             assert pod.output("cat /data/file") == "from the image\n"
     finally:
         server.close()
+
+
+def test_a_start_does_not_wait_for_one_who_unpacks_for_hours(service: Service) -> None:
+    with service.pod() as pod:
+        container = pod.start()
+        service.kill()
+        # As podman and skopeo hold it while they unpack a layer.
+        lock = (service.root / "overlay-layers/layers.lock").open("r+b")
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        try:
+            service.start()
+            container.runtime = service.runtime
+            assert container.shell("echo here") == "here\n"
+            assert image_of(service)
+        finally:
+            lock.close()
+        assert "The image store is busy" in service.log.read_text()
+        assert pod.output("echo more") == "more\n"
