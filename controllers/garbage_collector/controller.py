@@ -5,6 +5,7 @@ asked again when CustomResourceDefinitions or APIServices change.
 """
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
 import orjson
@@ -87,23 +88,22 @@ class GarbageCollector:
             for affected in self._graph.forget(uid):
                 self.controller.queue.add(affected)
             return
-        node.references = metadata(live).get("ownerReferences") or []
         if node.deleting:
             if ORPHAN in finalizers(live):
                 await self._orphan(node, live)
             elif FOREGROUND in finalizers(live):
                 await self._finish_foreground(node, live)
             return
-        if not node.references:
-            return
-        owners = {reference["uid"]: await self._owner(node, reference) for reference in node.references}
-        dependents = self._dependents(node)
-        action = decide(node, owners, dependents)
+        # Decided on what is, not on what was seen. But the graph learns only from the watches: what it knew already
+        # would be no change when they tell it, and owners would not hear that they need not wait any more.
+        references = metadata(live).get("ownerReferences") or []
+        owners = {reference["uid"]: await self._owner(node, reference) for reference in references}
+        action = decide(replace(node, references=references), owners, self._dependents(node))
         if action.verb is Verb.DROP_REFERENCES:
-            await self._set_references(node, live, without_references(node.references, action.drop))
+            await self._set_references(node, live, without_references(references, action.drop))
         elif action.verb is Verb.DELETE:
             if action.unblock:
-                loosened = [{**reference, "blockOwnerDeletion": False} for reference in node.references]
+                loosened = [{**reference, "blockOwnerDeletion": False} for reference in references]
                 await self._set_references(node, live, loosened)
             await self._delete(node, action.policy)
 
