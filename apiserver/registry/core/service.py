@@ -186,6 +186,7 @@ class ServiceRules:
         generic.keep_status(new, old, call)
         spec, before = new.setdefault("spec", {}), old.get("spec") or {}
         same = _type(new) == _type(old)
+        _follow_address(spec, before)
         if _needs_address(new) and _needs_address(old):
             if not spec.get("clusterIP") and not spec.get("clusterIPs"):
                 spec["clusterIP"], spec["clusterIPs"] = before.get("clusterIP"), before.get("clusterIPs")
@@ -283,6 +284,17 @@ def _held(entry: Entry) -> list[tuple[str, int]]:
 
 def _refused(spec: Obj, address: str, why: str) -> FieldError:
     return invalid(_SPEC.child("clusterIPs"), _addresses(spec), f"failed to allocate IP {address}: {why}")
+
+
+def _follow_address(spec: Obj, before: Obj) -> None:
+    """Who knows only `clusterIP` changes it alone: the list follows."""
+    address = spec.get("clusterIP")
+    if address == before.get("clusterIP") or spec.get("clusterIPs") != before.get("clusterIPs"):
+        return
+    if address:
+        spec["clusterIPs"] = [address]
+    else:
+        spec.pop("clusterIPs", None)
 
 
 class _RefusedError(Exception):

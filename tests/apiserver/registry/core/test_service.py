@@ -130,3 +130,24 @@ def test_a_service_cidr_may_gain_a_family_and_nothing_else(api: Api) -> None:
     assert become("192.168.103.0/28", "fd00:103::/112")[0] == 200
     assert become("192.168.103.0/28")[0] == 422
     assert api.json("DELETE", f"{CIDRS}/grows")[0] == 200
+
+
+@pytest.mark.live
+def test_an_address_changed_alone_is_told_once(api: Api, ns: str) -> None:
+    made = api.json("POST", f"{ns}/services", service("a"))[1]
+    status, refused = api.json("PATCH", f"{ns}/services/a", {"spec": {"clusterIP": "10.96.200.200"}}, MERGE)
+    told = [("spec.clusterIPs[0]", 'Invalid value: "10.96.200.200": may not change once set')]
+    assert (status, [(one["field"], one["message"]) for one in refused["details"]["causes"]]) == (422, told)
+    kept = api.json("PATCH", f"{ns}/services/a", {"spec": {"clusterIP": None}}, MERGE)[1]
+    assert kept["spec"]["clusterIPs"] == made["spec"]["clusterIPs"]
+
+
+@pytest.mark.live
+def test_a_service_asks_only_for_families_that_are_there(api: Api, ns: str) -> None:
+    status, refused = api.json("POST", f"{ns}/services", service("a", ipFamilyPolicy="RequireDualStack"))
+    told = 'Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services'
+    assert (status, refused["details"]["causes"][0]["message"]) == (422, told)
+    bare = api.json("POST", f"{ns}/services", service("b", clusterIP="None"))[1]["spec"]
+    assert (bare["ipFamilyPolicy"], bare["ipFamilies"]) == ("RequireDualStack", ["IPv4", "IPv6"])
+    wish = api.json("POST", f"{ns}/services", service("c", ipFamilyPolicy="PreferDualStack"))[1]["spec"]
+    assert (wish["ipFamilies"], len(wish["clusterIPs"])) == (["IPv4"], 1)
