@@ -271,7 +271,8 @@ def check(call: Call) -> None:
         if bridge is None or bridge.kind != "bridge":
             raise CNIError(INTERNAL, f'bridge "{settings.bridge}" is not there')
         listed = {one["name"]: one for one in previous.get("interfaces") or [] if not one.get("sandbox")}
-        veth.check_listed_mac(listed.get(bridge.name), bridge)
+        if settings.is_gateway and not settings.vlans.own:  # else the bridge's address follows its ports
+            veth.check_listed_mac(listed.get(bridge.name), bridge)
         if bool(bridge.flags & links.IFF_PROMISC) != settings.promisc:
             words = f"configured Promisc Mode {settings.promisc} doesn't match current state"
             raise CNIError(INTERNAL, f"Bridge interface {bridge.name} {words}")

@@ -186,6 +186,16 @@ def test_check_finds_what_is_amiss(way, host):
         way.check(network, one, answer)
 
 
+def test_check_passes_when_other_ports_change_the_address_of_a_bridge_that_is_no_gateway(our_way, host):
+    network = bridge(host, isGateway=False)
+    one = host.container()
+    answer = our_way.add(network, one, args={"MAC": "7e:00:00:00:00:07"})
+    host.run("ip", "link", "add", "mktlow", "address", "02:00:00:00:00:01", "type", "veth", "peer", "name", "mktother")
+    host.run("ip", "link", "set", "mktlow", "master", "mktbr0")
+    assert host.inside(links.get, "mktbr0").mac == "02:00:00:00:00:01"
+    our_way.check(network, one, answer)
+
+
 def test_port_isolation_keeps_containers_apart(our_way, host):
     network = bridge(host, portIsolation=True)
     one, two = host.container(), host.container()
