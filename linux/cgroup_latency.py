@@ -5,6 +5,8 @@ A node that starts containers all day wants the opposite. The option belongs to 
 hierarchy (the only one, or the one beside those of version 1) it holds for all hierarchies, until reboot or unmount.
 """
 
+import contextlib
+
 from linux import mounts
 from linux.cgroups import ROOT
 
@@ -27,18 +29,22 @@ def remount_arguments(found: mounts.Mount) -> tuple[int, str]:
 
 
 def favor_changes(root: str = ROOT) -> bool:
-    """Set the option; returns whether it is set now (no version 2 hierarchy, an old kernel, a read-only one: False)."""
+    """Set the option; returns whether it is set now: not without a version 2 hierarchy that is ours to remount."""
+    found = _hierarchy(root)
+    if found is None or "ro" in found.options.split(","):
+        return False
+    if not _is_set(found):
+        with contextlib.suppress(OSError):  # an old kernel, or no right to
+            flags, options = remount_arguments(found)
+            mounts.mount(found.source, found.path, "cgroup2", flags, options)
+        found = _hierarchy(root)  # the kernel passes over it, without a word, within a cgroup namespace
+    return found is not None and _is_set(found)
+
+
+def _hierarchy(root: str) -> mounts.Mount | None:
     found = [m for m in mounts.mountinfo() if m.kind == "cgroup2" and m.path in (root, f"{root}/unified")]
-    if not found:
-        return False
-    mount = found[-1]
-    if OPTION in mount.super_options.split(","):
-        return True
-    if "ro" in mount.options.split(","):
-        return False
-    try:
-        flags, options = remount_arguments(mount)
-        mounts.mount(mount.source, mount.path, "cgroup2", flags, options)
-    except OSError:
-        return False
-    return True
+    return found[-1] if found else None
+
+
+def _is_set(hierarchy: mounts.Mount) -> bool:
+    return OPTION in hierarchy.super_options.split(",")
