@@ -7,7 +7,7 @@ What all versions have in common is told of at the paths of upstream's internal 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from apimachinery.objects import names
@@ -35,8 +35,9 @@ _MOST_SELECTABLE: Final = 8
 _MOST_WARNING: Final = 256
 _SIMPLE_PATH: Final = re.compile(r"(\.[A-Za-z_$][\w$-]*|\[(\d+|'[^']*'|\"[^\"]*\")\])+")
 # what a version has -> where it stands when all versions have the same
+_SCHEMA: Final = ("schema", "openAPIV3Schema")
 _SHARED: Final = (
-    (("schema", "openAPIV3Schema"), ("validation", "openAPIV3Schema")),
+    (_SCHEMA, ("validation", "openAPIV3Schema")),
     (("subresources",), ("subresources",)),
     (("additionalPrinterColumns",), ("additionalPrinterColumns",)),
     (("selectableFields",), ("selectableFields",)),
@@ -50,7 +51,9 @@ def validate_create(crd: Obj) -> list[FieldError]:
 
 def validate_update(new: Obj, old: Obj) -> list[FieldError]:
     """Return what is wrong with a changed CRD."""
-    out = [*_definition(new)]
+    # What the rules of a schema are is judged once: limits may have changed since.
+    known = [_at(version, _SCHEMA) for version in (old.get("spec") or {}).get("versions") or ()]
+    out = [*_definition(new, known)]
     before, after = old.get("spec") or {}, new.get("spec") or {}
     fixed = [(_SPEC.child("group"), before.get("group"), after.get("group"))]
     if is_established(old):
@@ -82,7 +85,7 @@ def _stored(crd: Obj, stored: Iterable[str]) -> Iterator[FieldError]:
             yield invalid(where, name, "must appear in spec.versions")
 
 
-def _definition(crd: Obj) -> Iterator[FieldError]:
+def _definition(crd: Obj, known: Sequence[Obj | None] = ()) -> Iterator[FieldError]:
     spec = crd.get("spec") or {}
     group, own = spec.get("group", ""), spec.get("names") or {}
     name = (crd.get("metadata") or {}).get("name", "")
@@ -106,7 +109,7 @@ def _definition(crd: Obj) -> Iterator[FieldError]:
             "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
         )
         yield invalid(_SPEC.child("preserveUnknownFields"), value=True, detail=detail)
-    yield from _versions(spec)
+    yield from _versions(spec, known)
     yield from _conversion(spec.get("conversion") or {})
 
 
@@ -140,7 +143,7 @@ def _names(own: Obj) -> Iterator[FieldError]:
                 yield invalid(path.child(field).index(position), name, problem)
 
 
-def _versions(spec: Obj) -> Iterator[FieldError]:
+def _versions(spec: Obj, known: Sequence[Obj | None]) -> Iterator[FieldError]:
     path = _SPEC.child("versions")
     versions = spec.get("versions") or []
     if sum(1 for version in versions if version.get("storage")) != 1:
@@ -155,6 +158,9 @@ def _versions(spec: Obj) -> Iterator[FieldError]:
         yield from _deprecation(version, where)
     for here, together in _SHARED:
         parts = [_at(version, here) for version in versions]
+        if here == _SCHEMA:
+            yield from _schemas(parts, together, known)
+            continue
         if all(part == parts[0] for part in parts[1:]):
             yield from _parts(here, parts[:1], versions, [_SPEC.child(*together)])
         else:
@@ -172,11 +178,9 @@ def _parts(
     here: tuple[str, ...], parts: list[Any], versions: list[Obj], paths: list[FieldPath]
 ) -> Iterator[FieldError]:
     for part, version, where in zip(parts, versions, paths, strict=False):
-        if here[0] == "schema":
-            yield from _schema(part, where)
-        elif part is None:
+        if part is None:
             continue
-        elif here[0] == "subresources":
+        if here[0] == "subresources":
             yield from _subresources(part, where)
         elif here[0] == "additionalPrinterColumns":
             yield from _columns(part, where)
@@ -184,13 +188,22 @@ def _parts(
             yield from _selectable_fields(part, _at(version, ("schema", "openAPIV3Schema")) or {}, where)
 
 
-def _schema(schema: Obj | None, path: FieldPath) -> Iterator[FieldError]:
+def _schemas(schemas: list[Obj | None], together: tuple[str, ...], known: Sequence[Obj | None]) -> Iterator[FieldError]:
+    if all(schema == schemas[0] for schema in schemas[1:]):
+        places = [_SPEC.child(*together)]
+    else:
+        places = [_SPEC.child("versions").index(position).child(*_SCHEMA) for position in range(len(schemas))]
+    for schema, where in zip(schemas, places, strict=False):
+        yield from _schema(schema, where, rules=schema not in known)
+
+
+def _schema(schema: Obj | None, path: FieldPath, *, rules: bool) -> Iterator[FieldError]:
     if schema is None:
         yield required(path, "schemas are required")
         return
     found = list(structural_validation.problems(schema, path))
     yield from found
-    if not found and has_rules(schema):
+    if not found and rules and has_rules(schema):
         from apiserver.apiextensions import rule_check
 
         yield from rule_check.problems(schema, path)

@@ -18,6 +18,7 @@ from apiserver.apiextensions.rule_types import Declared
 UNBOUNDED: Final = (1 << 64) - 1
 _TRAVERSAL: Final = 0.1
 _REGEX: Final = 0.25
+_LONGEST_NUMBER: Final = 64
 _NEW_LIST, _NEW_MAP, _NEW_STRUCT = 10, 30, 40
 _STRING_KINDS: Final = (5, 6)
 _WELL_KNOWN_SCALARS: Final = (2, 3)
@@ -80,7 +81,15 @@ def _plain(cost: int) -> _Priced:
 def _regex(call: _Call) -> _Priced:
     # The string counts one more: an empty one still meets an expensive expression.
     text = _scaled(plus(call.size(-1).most, 1), _TRAVERSAL)
-    return _plain(times(text, call.text(0, _REGEX)))
+    return times(text, call.text(0, _REGEX)), _Size(0, call.size(-1).most)
+
+
+def _parsed(call: _Call) -> _Priced:
+    return call.text(0), call.size(0)
+
+
+def _part(call: _Call) -> _Priced:
+    return 1, _Size(0, call.size(-1).most)
 
 
 def _same_text(call: _Call) -> _Priced:
@@ -157,10 +166,14 @@ _BY_FUNCTION: Final[dict[str, Callable[[_Call], _Priced]]] = {
     "format": lambda call: _plain(call.text(-1)),
     "validate": lambda call: _plain(call.text(0)),
     "check": lambda _: _plain(350_000),
-    **dict.fromkeys(_FIRST_TEXT, lambda call: _plain(call.text(0))),
+    **dict.fromkeys(_FIRST_TEXT, _parsed),
+    **dict.fromkeys(("getScheme", "getHost", "getHostname", "getPort", "getEscapedPath", "masked"), _part),
+    "charAt": lambda _: (1, _ONE),
 }
 _ORDERS: Final = ("_<_", "_<=_", "_>_", "_>=_")
-_FREE: Final = ("@not_strictly_false",)
+_OF_TARGET: Final = frozenset({"value", "orValue", "first", "last"})
+_OF_FIRST: Final = frozenset({"_[_]", "_?._", "_[?_]", "optional.of"})
+_ELEMENTS: Final = frozenset({"_[_]", "_[?_]", "first", "last"})
 
 
 class _Coster:
@@ -254,15 +267,34 @@ class _Coster:
             return plus(*costs)
         if name == "_?_:_":
             self._sizes[expr.id] = self.size(arguments[1]) | self.size(arguments[2])
+            self._declared[expr.id] = self._declared.get(arguments[1].id) or self._declared.get(arguments[2].id)
             return plus(costs[0], max(costs[1:]))
-        if name == "_[_]":
-            outer = self._declared.get(arguments[0].id)
-            self._declared[expr.id] = outer.item if outer is not None else None
+        self._follow(name, expr, target, arguments)
         view = _Call(target, arguments, self)
         cost, size = self._priced(name, expr, view)
         if size is not None:
             self._sizes[expr.id] = size
         return plus(before, cost, *costs)
+
+    def _follow(self, name: str, expr: Any, target: Any, arguments: list[Any]) -> None:
+        """Note which part of the schema a call gives.
+
+        Through optionals too, which upstream may lose sight of: what is lost counts as endless, and a CRD that
+        upstream takes must not be refused.
+        """
+        source = target if name in _OF_TARGET else arguments[0] if name in _OF_FIRST and arguments else None
+        declared = self._declared.get(source.id) if source is not None else None
+        if declared is None:
+            return
+        if name == "_?._":
+            field = arguments[1].const_expr.string_value
+            self._declared[expr.id] = declared.fields.get(field) or declared.item
+        elif name in _ELEMENTS:
+            self._declared[expr.id] = declared.item
+        else:
+            self._declared[expr.id] = declared
+            if name == "orValue":
+                self._sizes[expr.id] = _Size(0, declared.most) | self.size(arguments[0])
 
     def _priced(self, name: str, expr: Any, view: _Call) -> _Priced:
         overloads = " ".join(self._overloads[expr.id].overload_id) if expr.id in self._overloads else ""
@@ -277,7 +309,7 @@ class _Coster:
             kind = self.type_of(view.arguments[0])
             if kind is not None and kind.primitive in _STRING_KINDS:
                 return view.text(0), wide if name == "bytes" else view.size(0)
-            return _plain(1)
+            return 1, _Size(1, _LONGEST_NUMBER)
         price = _BY_FUNCTION.get(name)
         if price is None or (name in _FIRST_TEXT and not view.arguments):
             return _plain(1)
@@ -306,9 +338,24 @@ class _Coster:
         if not loop.iter_range.list_expr.elements and loop.iter_range.WhichOneof("kind") == "list_expr":
             # A binding: a loop over nothing whose result counts.
             self._sizes[expr.id] = self.size(loop.result)
+            self._declared[expr.id] = self._declared.get(loop.result.id)
         elif self.is_list(expr):
             self._sizes[expr.id] = _Size(0, count.most)
+            if _is_filter(loop):
+                self._declared[expr.id] = declared
         return plus(around, times(count.most, body), result)
+
+
+def _is_filter(loop: Any) -> bool:
+    """Tell whether the elements of a comprehension's result are some of its range's."""
+    step = loop.loop_step.call_expr
+    if step.function != "_?_:_" or loop.iter_var2:
+        return False
+    added = step.args[1].call_expr
+    if added.function != "_+_":
+        return False
+    elements = added.args[1].list_expr.elements
+    return len(elements) == 1 and bool(elements[0].ident_expr.name == loop.iter_var)
 
 
 def _literal_size(expr: Any) -> _Size | None:

@@ -148,6 +148,15 @@ def test_what_a_version_has_beside_its_schema(more, told):
     ]
 
 
+def test_rules_that_were_stored_are_not_judged_again():
+    schema = under(a={"type": "string", "x-kubernetes-validations": [{"rule": "self.x == 1"}]})
+    old, new = crd(schema), crd(copy.deepcopy(schema), conversion={"strategy": "None"})
+    assert len(validate_create(old)) == 1
+    assert validate_update(new, old) == []
+    new["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["description"] = "changed"
+    assert len(validate_update(new, old)) == 1
+
+
 def test_versions_that_differ_are_told_of_each():
     made = crd({"type": "object", "properties": {"a": {}}})
     other = {"name": "v2", "served": True, "storage": False, "schema": {"openAPIV3Schema": {"type": "string"}}}

@@ -18,6 +18,32 @@ def entries(items, most=None):
     return {"type": "object", "additionalProperties": items, **({} if most is None else {"maxProperties": most})}
 
 
+SHORT = {"type": "string", "maxLength": 10}
+ITEMS = {"type": "array", "maxItems": 4, "items": {"type": "object", "properties": {"a": SHORT}}}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "self.?a.orValue('').contains('xxxxx')",
+        "self.?a.hasValue() && self.?a.value().contains('xxxxx')",
+        "self.items.filter(i, has(i.a)).all(i, i.a.contains('xxxxx'))",
+        "self.items[?0].a.orValue('').contains('xxxxx')",
+        "(has(self.a) ? self.a : '').contains('xxxxx')",
+        "self.?items.optMap(x, x.all(i, i.a.contains('xxxxx'))).orValue(true)",
+        "optional.of(self.a).value().contains('xxxxx')",
+        "string(self.n).contains(self.a)",
+        "url(self.a).getHost().contains(self.a)",
+        "self.a.charAt(0).matches('[a-z]') && self.a.find('[0-9]+').contains(self.a)",
+    ],
+)
+def test_sizes_are_not_lost_on_the_way(rule):
+    schema = {"type": "object", "properties": {"a": SHORT, "items": ITEMS, "n": {"type": "integer"}}}
+    types = Types(schema, escape)
+    environment = cel_environment.checking({"self": cel_environment.type_of(spelt(types.root))}, types.pool())
+    assert most_expensive(cel_compiler.check(environment, rule), {"self": types.root}) < 300
+
+
 @pytest.mark.parametrize(
     ("schema", "rule", "cost"),
     [
