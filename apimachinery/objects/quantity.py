@@ -11,6 +11,8 @@ _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "
 _DECIMAL_BY_POWER = {power: suffix for suffix, power in _DECIMAL.items()}
 _BINARY_BY_POWER = {power: suffix for suffix, power in _BINARY.items()}
 _NANO = Decimal("1e-9")
+_MOST = Decimal(2**63 - 1)
+_MOST_EXPONENT = 10_000
 
 
 class QuantityError(ValueError):
@@ -19,7 +21,7 @@ class QuantityError(ValueError):
 
 @lru_cache(maxsize=4096)
 def parse_quantity(value: Any) -> Decimal:
-    """The exact number of a quantity (rounded up to nano, as upstream does).
+    """The exact number of a quantity (rounded up to nano and held to what 63 bits count, as upstream does).
 
     Raises:
         QuantityError: if it is none.
@@ -35,7 +37,9 @@ def parse_quantity(value: Any) -> Decimal:
     elif suffix in _DECIMAL:
         number = number.scaleb(_DECIMAL[suffix])
     else:
-        number = number.scaleb(int(suffix[1:]))
+        number = number.scaleb(min(max(int(suffix[1:]), -_MOST_EXPONENT), _MOST_EXPONENT))
+    if abs(number) > _MOST:
+        number = _MOST.copy_sign(number)
     exponent = number.as_tuple().exponent
     if isinstance(exponent, int) and exponent < -9:
         number = number.quantize(_NANO, rounding=ROUND_CEILING)

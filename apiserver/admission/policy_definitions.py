@@ -6,7 +6,7 @@ A policy that does not compile keeps its error and fails by its failure policy o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from apimachinery.objects.metadata import Obj
 from apiserver.admission.cel import CompileError, Expression, compile_expression
@@ -57,24 +57,37 @@ class Binding:
     param_ref: Obj | None
 
 
+# What an object that was stored before it was checked can be broken by.
+_BROKEN: Final = (AttributeError, KeyError, TypeError, ValueError)
+
+
+def _matcher(raw: Obj, rules: Any) -> Matcher:
+    return Matcher.of(raw, rules, raw.get("excludeResourceRules") or ())
+
+
 def compile_policy(raw: Obj) -> Policy:
     """Compile a policy of either kind."""
     spec = raw.get("spec") or {}
     constraints = spec.get("matchConstraints") or {}
-    matcher = Matcher.of(
-        constraints, constraints.get("resourceRules") or (), constraints.get("excludeResourceRules") or ()
-    )
+    error = ""
+    try:
+        matcher = _matcher(constraints, constraints.get("resourceRules") or ())
+    except _BROKEN as broken:
+        matcher, error = _matcher({}, ()), f"matchConstraints: {broken}"
     policy = Policy(
         name=raw["metadata"]["name"],
         matcher=matcher,
         ignore_failure=spec.get("failurePolicy") == "Ignore",
         reinvoke=spec.get("reinvocationPolicy") == "IfNeeded",
         param_kind=spec.get("paramKind"),
+        error=error,
     )
     try:
         _fill(policy, spec)
-    except CompileError as error:
-        policy.error = f"compilation error: compilation failed: {error}"
+    except CompileError as wrong:
+        policy.error = f"compilation error: compilation failed: {wrong}"
+    except _BROKEN as broken:
+        policy.error = f"compilation error: {type(broken).__name__}: {broken}"
     return policy
 
 
@@ -102,13 +115,15 @@ def _fill(policy: Policy, spec: Obj) -> None:
 
 
 def compile_binding(raw: Obj) -> Binding:
-    """Compile a binding; without resource rules it is for all that its policy is for."""
+    """Compile a binding; without resource rules it is for all that its policy is for, a broken one is for nothing."""
     spec = raw.get("spec") or {}
     match = spec.get("matchResources")
     matcher = None
     if match:
-        rules = match.get("resourceRules") or [_EVERYTHING]
-        matcher = Matcher.of(match, rules, match.get("excludeResourceRules") or ())
+        try:
+            matcher = _matcher(match, match.get("resourceRules") or [_EVERYTHING])
+        except _BROKEN:
+            matcher = _matcher({}, ())
     return Binding(
         name=raw["metadata"]["name"],
         policy=spec.get("policyName", ""),

@@ -109,7 +109,7 @@ class Dispatcher:
                 for raw in configuration.get("webhooks") or ():
                     try:
                         self._hooks.append(compile_webhook(configuration["metadata"]["name"], raw))
-                    except (CompileError, KeyError):
+                    except (CompileError, AttributeError, KeyError, TypeError, ValueError):
                         # Stored before it was checked; it can't be honoured.
                         continue
         return self._hooks

@@ -1,8 +1,10 @@
 """Webhook configurations, and admission policies with their bindings."""
 
-from apimachinery.apis.field_rules import Errors, label_selector, one_of
+from apimachinery.apis.admissionregistration.policies import binding_problems, policy_problems
+from apimachinery.apis.admissionregistration.rules import condition_problems, rule_problems, selector_problems
+from apimachinery.apis.field_rules import Errors, one_of
 from apimachinery.objects import names
-from apimachinery.objects.field_path import FieldPath, duplicate, invalid, not_supported, required
+from apimachinery.objects.field_path import FieldPath, duplicate, invalid, required
 from apimachinery.objects.metadata import Obj
 
 
@@ -45,7 +47,6 @@ def apply_defaults(obj: Obj) -> None:
         _match_defaults(spec["matchResources"])
 
 
-_OPERATIONS = ("*", "CREATE", "UPDATE", "DELETE", "CONNECT")
 _SIDE_EFFECTS = ("None", "NoneOnDryRun")
 _VERSIONS = ("v1", "v1beta1")
 
@@ -58,8 +59,8 @@ def validate(obj: Obj) -> Errors:
     spec = obj.get("spec") or {}
     here = FieldPath("spec")
     if kind.endswith("Binding"):
-        return _binding(spec, here, validating=kind.startswith("Validating"))
-    return _policy(spec, here, kind)
+        return binding_problems(spec, here, validating=kind.startswith("Validating"))
+    return policy_problems(spec, here, validating=kind.startswith("Validating"))
 
 
 def _configuration(obj: Obj) -> Errors:
@@ -105,88 +106,7 @@ def _webhook(webhook: Obj, here: FieldPath) -> Errors:
         told = f"'{client['url'].partition(':')[0]}' is not an allowed scheme; allowed: https"
         errors.append(invalid(here.child("clientConfig", "url"), client["url"], told))
     for position, rule in enumerate(webhook.get("rules") or ()):
-        errors.extend(_rule(rule, here.child("rules").index(position)))
-    errors.extend(_match(webhook, here))
-    return errors
-
-
-def _rule(rule: Obj, here: FieldPath) -> Errors:
-    errors: Errors = []
-    operations = rule.get("operations") or []
-    if not operations:
-        errors.append(required(here.child("operations")))
-    errors.extend(
-        not_supported(here.child("operations").index(position), one, _OPERATIONS)
-        for position, one in enumerate(operations)
-        if one not in _OPERATIONS
-    )
-    errors.extend(
-        required(here.child(field)) for field in ("apiGroups", "apiVersions", "resources") if not rule.get(field)
-    )
-    for field in ("operations", "apiGroups", "apiVersions"):
-        values = rule.get(field) or ()
-        if "*" in values and len(values) > 1:
-            told = f"if '*' is present, must not specify other {'operations' if field == 'operations' else 'values'}"
-            errors.append(invalid(here.child(field), values, told))
-    return errors
-
-
-def _match(match: Obj, here: FieldPath) -> Errors:
-    errors: Errors = []
-    for field in ("namespaceSelector", "objectSelector"):
-        errors.extend(label_selector(match.get(field), here.child(field)))
-    if "matchPolicy" in match:
-        errors.extend(one_of(match["matchPolicy"], here.child("matchPolicy"), ("Equivalent", "Exact")))
-    seen: set[str] = set()
-    for position, condition in enumerate(match.get("matchConditions") or ()):
-        where = here.child("matchConditions").index(position)
-        name = condition.get("name") or ""
-        if not name:
-            errors.append(required(where.child("name")))
-        elif name in seen:
-            errors.append(duplicate(where.child("name"), name))
-        seen.add(name)
-        if not (condition.get("expression") or "").strip():
-            errors.append(required(where.child("expression")))
-    return errors
-
-
-def _policy(spec: Obj, here: FieldPath, kind: str) -> Errors:
-    errors = one_of(spec.get("failurePolicy"), here.child("failurePolicy"), ("Fail", "Ignore"))
-    constraints = spec.get("matchConstraints")
-    where = here.child("matchConstraints")
-    if not constraints:
-        errors.append(required(where))
-    else:
-        if not constraints.get("resourceRules"):
-            errors.append(required(where.child("resourceRules")))
-        for position, rule in enumerate(constraints.get("resourceRules") or ()):
-            errors.extend(_rule(rule, where.child("resourceRules").index(position)))
-        errors.extend(_match(constraints, where))
-    if kind.startswith("Validating"):
-        if not spec.get("validations") and not spec.get("auditAnnotations"):
-            told = "validations or auditAnnotations must contain at least one item"
-            errors.append(required(here.child("validations"), told))
-        for position, validation in enumerate(spec.get("validations") or ()):
-            if not (validation.get("expression") or "").strip():
-                told = "expression is not specified"
-                errors.append(required(here.child("validations").index(position).child("expression"), told))
-    elif not spec.get("mutations"):
-        errors.append(required(here.child("mutations"), "mutations must contain at least one item"))
-    return errors
-
-
-def _binding(spec: Obj, here: FieldPath, *, validating: bool) -> Errors:
-    errors: Errors = []
-    if not spec.get("policyName"):
-        errors.append(required(here.child("policyName")))
-    if validating:
-        actions = ("Audit", "Deny", "Warn")
-        if not spec.get("validationActions"):
-            errors.append(required(here.child("validationActions"), "at least one validation action is required"))
-        errors.extend(
-            not_supported(here.child("validationActions").index(position), one, actions)
-            for position, one in enumerate(spec.get("validationActions") or ())
-            if one not in actions
-        )
+        errors.extend(rule_problems(rule, here.child("rules").index(position)))
+    errors.extend(selector_problems(webhook, here))
+    errors.extend(condition_problems(webhook, here))
     return errors
