@@ -251,6 +251,7 @@ def test_each_kind_goes_through_all_its_verbs(api: Api, resource: Resource) -> N
             _status(api, resource, path)
         if "scale" in resource.subresources:
             _scale(api, path)
+        _dry_runs(api, resource, path, collection + select)
         table = api.raw("GET", collection + select, Accept="application/json;as=Table;v=v1;g=meta.k8s.io")[2]
         assert json.loads(table)["kind"] == "Table"
         assert api.json("DELETE", path + "?gracePeriodSeconds=0&propagationPolicy=Background")[0] in (200, 202)
@@ -262,6 +263,33 @@ def test_each_kind_goes_through_all_its_verbs(api: Api, resource: Resource) -> N
         _finalize(api, everywhere + select)
         assert _until(watch, two["metadata"]["name"], "DELETED")["metadata"]["labels"] == marks
         assert api.json("GET", everywhere + select)[1]["items"] == []
+
+
+def _dry_runs(api: Api, resource: Resource, path: str, listing: str) -> None:
+    """No write that is only tried leaves a trace."""
+    before = api.json("GET", path)[1]
+    merge, apply = "application/merge-patch+json", "application/apply-patch+yaml"
+    tried = {"metadata": {"annotations": {"tried": "true"}}}
+    named = {"metadata": {**tried["metadata"], "name": before["metadata"]["name"]}}
+    applied = {"apiVersion": resource.api_version, "kind": resource.kind, **named}
+    changed = {**before, "metadata": {**before["metadata"], **tried["metadata"]}}
+    writes = [
+        ("PATCH", path + "?dryRun=All", tried, merge),
+        ("PATCH", path + "?dryRun=All&fieldManager=trier", applied, apply),
+        ("PUT", path + "?dryRun=All", changed, "application/json"),
+        *(("PATCH", f"{path}/status?dryRun=All", tried, merge) for one in resource.subresources if one == "status"),
+    ]
+    for method, where, body, kind in writes:
+        status, answer = api.json(method, where, body, kind)
+        if status == 409:  # A condition of the server's own came between.
+            body["metadata"]["resourceVersion"] = api.json("GET", path)[1]["metadata"]["resourceVersion"]
+            status, answer = api.json(method, where, body, kind)
+        assert (status, answer["metadata"]["annotations"]["tried"]) == (200, "true"), answer
+    assert api.json("DELETE", path + "?dryRun=All&gracePeriodSeconds=0")[0] == 200
+    assert api.json("DELETE", listing + "&dryRun=All")[0] == 200
+    after = api.json("GET", path)[1]["metadata"]
+    assert "tried" not in (after.get("annotations") or {})
+    assert "deletionTimestamp" not in after
 
 
 def _status(api: Api, resource: Resource, path: str) -> None:
