@@ -6,7 +6,7 @@ can cost; where the schema has no limit, the largest request body is one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -91,7 +91,7 @@ class Types:
             message = file.message_type.add(name=declared.message)
             message.options.deprecated_legacy_json_field_conflicts = True
             for number, (name, part) in enumerate(declared.fields.items(), 1):
-                _add_field(message, name, number, part)
+                _add_field(message, name, number, part, declared.fields)
         pool.AddSerializedFile(file.SerializeToString())
         return pool
 
@@ -172,20 +172,22 @@ def spelt(declared: Declared) -> str:
     return declared.kind
 
 
-def _add_field(message: descriptor_pb2.DescriptorProto, name: str, number: int, declared: Declared) -> None:
+def _add_field(
+    message: descriptor_pb2.DescriptorProto, name: str, number: int, declared: Declared, taken: Container[str]
+) -> None:
     made = message.field.add(name=name, number=number, label=_Field.LABEL_OPTIONAL, json_name=f"field{number}")
     if declared.kind == "list" and declared.item is not None:
         made.label = _Field.LABEL_REPEATED
         declared = declared.item
-    elif declared.kind == "map" and declared.item is not None and _add_entry(message, made, declared.item):
+    elif declared.kind == "map" and declared.item is not None and _add_entry(message, made, declared.item, taken):
         return
     _set_type(made, declared)
 
 
-def _add_entry(message: descriptor_pb2.DescriptorProto, made: Any, item: Declared) -> bool:
+def _add_entry(message: descriptor_pb2.DescriptorProto, made: Any, item: Declared, taken: Container[str]) -> bool:
     """Make a field a map; False where that can't be said, since the name of an entry follows from its field's."""
     name = "".join(part[:1].upper() + part[1:] for part in made.name.split("_")) + "Entry"
-    if any(one.name == name for one in message.nested_type):
+    if name in taken or any(one.name == name for one in message.nested_type):
         return False
     entry = message.nested_type.add(name=name)
     entry.options.map_entry = True

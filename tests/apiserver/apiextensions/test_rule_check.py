@@ -39,6 +39,8 @@ FIELDS = {
     "nested": {"type": "array", "maxItems": 5, "items": {"type": "array", "maxItems": 5, "items": {"type": "integer"}}},
     "map": {"type": "object", "maxProperties": 5, "additionalProperties": of(x={"type": "integer"})},
     "Map": {"type": "object", "maxProperties": 5, "additionalProperties": {"type": "string", "maxLength": 5}},
+    "fooBar": TEXT,
+    "foo_bar": TEXT,
     "open": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
     "unknown": {"x-kubernetes-preserve-unknown-fields": True},
 }
@@ -58,6 +60,7 @@ FIELDS = {
         "!has(self.n) || self.?n.orValue(1) == 1",
         "self == oldSelf && size(self.s) > 1",
         "cel.bind(x, self.n, x > 1)",
+        "self.fooBar != self.foo_bar",
         "quantity(self.s).isLessThan(quantity('1')) && ip('10.0.0.1').family() == 4",
         "string(self.n) == '1' && string(ip('::1')) == ''",
     ],
@@ -83,6 +86,13 @@ def test_good_rules_pass(rule):
 def test_rules_that_can_not_work_are_refused(rule, at, what):
     start = f"compilation failed: ERROR: <input>:1:{at}: {what}\n | {rule}\n | {'.' * (at - 1)}^"
     assert told_of(FIELDS, rule) == [start]
+
+
+def test_names_that_only_differ_in_descriptors_are_all_there():
+    entries = {"type": "object", "maxProperties": 2, "additionalProperties": of(x={"type": "integer"})}
+    names = {"some": entries, "Some": entries, "SomeEntry": TEXT, "so_me": entries, "object1": TEXT}
+    assert told_of(names, "self.some['a'].x == self.Some['a'].x && self.SomeEntry == self.object1") == []
+    assert len(told_of(names, "self.SomeEntry == 1")) == 1
 
 
 def test_the_root_and_embedded_objects_have_names():
