@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _USAGE = """\
-Networks for network namespaces, by hand.
+Networks for network namespaces, by hand. Here `cni` is short for `minikube-py cni` (or `python -m cni library`).
 
   cni add    NETWORK NETNS       attach a namespace; prints what it got
   cni check  NETWORK NETNS       say nothing if all is as it was made, else what is amiss
