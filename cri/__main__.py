@@ -2,14 +2,17 @@
 
 import contextlib
 import ctypes
+import dataclasses
 import os
 import sys
 
 from component import program
 from component.flags import parse
-from cri import config, config_text
+from component.logging import get_logger
+from cri import config, config_text, errors
 from cri.options import Options
 
+_log = get_logger("main")
 _DESCRIPTION = (
     "Container runtime: serves Kubernetes' CRI v1 on a unix socket."
     " 'wipe' as the first word removes all its containers, 'config' shows the configuration in force."
@@ -50,7 +53,13 @@ async def _show(options: Options) -> None:
 async def _wipe(options: Options) -> None:
     from cri import wipe
 
-    await wipe.wipe(config.load(options))
+    try:
+        found = config.load(options)
+    except errors.InvalidArgument as error:
+        # Whoever tidies up must not be stopped by a file that nobody needs any more.
+        _log.warning("Going by the flags alone", cause=str(error))
+        found = config.load(dataclasses.replace(options, config="/dev/null", config_dir=""))
+    await wipe.wipe(found)
 
 
 _COMMANDS = {"wipe": _wipe, "config": _show}

@@ -6,6 +6,7 @@ registries in order. A pull that was cut off is simply started again: layers tha
 
 import asyncio
 import contextlib
+import errno
 import pathlib
 import time
 from collections.abc import AsyncIterator, Callable
@@ -73,7 +74,8 @@ class Puller:
         except errors.CRIError as error:
             return error
         except OSError as error:
-            return errors.Internal(f"cannot pull {name}: {error}")
+            kind = errors.ResourceExhausted if error.errno == errno.ENOSPC else errors.Internal
+            return kind(f"cannot pull {name}: {error}")
 
     async def _pull(self, name: str, credentials: Credentials | None, policy: str) -> str:
         try:

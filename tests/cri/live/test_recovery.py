@@ -189,6 +189,7 @@ def test_wipe_leaves_nothing(own_service: Service) -> None:
     container = pod.start()
     pid = container.info["pid"]
     service.kill()
+    (service.drop_ins / "50-broken.conf").write_text("[crio]\nroot = 5\n")  # what nobody needs any more stops nobody
     service.wipe()
     assert not service.state.exists()
     assert not Path(f"/proc/{pid}/exe").exists()
