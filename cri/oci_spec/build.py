@@ -106,6 +106,10 @@ def _annotations(facts: Facts) -> dict[str, str]:
     }
     if facts.seccomp_filter:
         result["run.oci.seccomp_bpf_data"] = facts.seccomp_filter
+    if facts.host.systemd_cgroups:
+        # crun would put the container into a group below its scope, and update limits there only: a raised one had
+        # no effect below the scope's own.
+        result["run.oci.systemd.subgroup"] = ""
     return result
 
 
