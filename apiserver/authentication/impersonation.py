@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from apimachinery.errors import InternalError
-from apiserver.authentication.request_headers import prefixed, values
+from apiserver.authentication.request_headers import prefixed, readable, values
 from apiserver.authentication.user import (
     ALL_AUTHENTICATED,
     ALL_UNAUTHENTICATED,
@@ -143,12 +143,12 @@ def requested_user(headers: Mapping[str, str]) -> Impersonation | None:
     Raises:
         InternalError: groups, extras or a UID without a user (upstream answers 500 for that).
     """
-    name = headers.get("Impersonate-User", "")
+    name = readable(headers.get("Impersonate-User", ""))
     if not name and not any(key.lower().startswith(_PREFIX) for key in headers):
         return None
     groups = tuple(values(headers, "Impersonate-Group"))
     extra = prefixed(headers, "Impersonate-Extra-")
-    uid = headers.get("Impersonate-Uid", "")
+    uid = readable(headers.get("Impersonate-Uid", ""))
     if not name:
         if groups or extra or uid:
             asked = f"requested [{{Group  {groups[0]}}}]" if groups else "requested extra or uid"

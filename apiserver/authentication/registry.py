@@ -7,7 +7,6 @@ issuers), then anonymous. A bearer token that nobody accepts is an error even wh
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -58,7 +57,7 @@ def bearer_token(headers: Mapping[str, str]) -> str:
                 encoded = protocol.strip()[len(_WEBSOCKET_PREFIX) :]
                 try:
                     return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
-                except (binascii.Error, UnicodeDecodeError):
+                except ValueError:  # neither base64 nor text
                     return ""
     return ""
 
@@ -123,6 +122,8 @@ class Authenticator:
             InvalidTokenError: nobody accepts the token.
         """
         wanted = tuple(audiences)
+        if not token.isascii():
+            raise InvalidTokenError("invalid bearer token")
         plain = self._static.get(token)
         if plain is None and self._bootstrap is not None:
             plain = self._bootstrap.authenticate(token)

@@ -9,13 +9,18 @@ from urllib.parse import unquote
 from apiserver.authentication.user import UserInfo
 
 
+def readable(text: str) -> str:
+    """Return a header's value with what is no UTF-8 replaced; it becomes part of names, messages and logs."""
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def values(headers: Mapping[str, str], name: str) -> list[str]:
     """Return all values of a header; works with plain mappings and multidicts."""
     getall: Any = getattr(headers, "getall", None)
     if getall is not None:
-        return list(getall(name, ()))
+        return [readable(value) for value in getall(name, ())]
     value = headers.get(name)
-    return [] if value is None else [value]
+    return [] if value is None else [readable(value)]
 
 
 def prefixed(headers: Mapping[str, str], prefix: str) -> dict[str, tuple[str, ...]]:
@@ -24,8 +29,8 @@ def prefixed(headers: Mapping[str, str], prefix: str) -> dict[str, tuple[str, ..
     out: dict[str, tuple[str, ...]] = {}
     for name, value in headers.items():
         if name.lower().startswith(low):
-            key = unquote(name[len(prefix) :].lower())
-            out[key] = (*out.get(key, ()), value)
+            key = readable(unquote(name[len(prefix) :].lower()))
+            out[key] = (*out.get(key, ()), readable(value))
     return out
 
 
@@ -51,10 +56,10 @@ class RequestHeaders:
         """Return the user named in the headers, if the proxy's certificate has an allowed name."""
         if self._names and common_name not in self._names:
             return None
-        name = next((headers[header] for header in self._user if headers.get(header)), "")
+        name = next((readable(headers[header]) for header in self._user if headers.get(header)), "")
         if not name:
             return None
-        uid = next((headers[header] for header in self._uid if headers.get(header)), "")
+        uid = next((readable(headers[header]) for header in self._uid if headers.get(header)), "")
         groups = tuple(value for header in self._group for value in values(headers, header))
         extra: dict[str, tuple[str, ...]] = {}
         for prefix in self._extra:

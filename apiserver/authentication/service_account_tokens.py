@@ -168,7 +168,7 @@ class ServiceAccountTokens:
         except jwt.PyJWTError:
             return None
         issuer = unverified.get("iss")
-        if issuer not in self._issuers and issuer != LEGACY_ISSUER:
+        if not isinstance(issuer, str) or (issuer not in self._issuers and issuer != LEGACY_ISSUER):
             return None
         kid = header.get("kid")
         keys = [key for key in self.keys if key.kid == kid] or self.keys

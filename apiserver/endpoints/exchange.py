@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from apiserver.authentication.request_headers import readable
 from apiserver.authentication.user import ANONYMOUS_USER, UserInfo
 from apiserver.endpoints.negotiation import Form
 from apiserver.filters.request_info import RequestInfo
@@ -145,4 +146,4 @@ def field_manager(request: web.BaseRequest, info: RequestInfo) -> str:
     manager = info.first("fieldManager")
     if manager:
         return manager
-    return request.headers.get("User-Agent", "unknown").partition("/")[0][:128] or "unknown"
+    return readable(request.headers.get("User-Agent", "unknown")).partition("/")[0][:128] or "unknown"

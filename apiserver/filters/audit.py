@@ -15,6 +15,7 @@ from aiohttp import web
 
 from apimachinery.client import kubeconfig
 from apimachinery.objects.times import format_micro_time
+from apiserver.authentication.request_headers import readable
 from apiserver.authentication.user import UserInfo
 from apiserver.endpoints.exchange import Exchange
 from apiserver.filters.audit_file import AuditFile, Rotation
@@ -105,11 +106,11 @@ class Audit:
             "level": scope.level,
             "auditID": exchange.audit_id,
             "stage": stage,
-            "requestURI": request.raw_path,
+            "requestURI": readable(request.raw_path),
             "verb": info.verb if info.resource_request else info.method.lower(),
             "user": original.to_dict() if original is not None else {},
             "sourceIPs": _sources(request),
-            "userAgent": request.headers.get("User-Agent", ""),
+            "userAgent": readable(request.headers.get("User-Agent", "")),
             "requestReceivedTimestamp": trail.received,
             "stageTimestamp": self.now(),
         }
@@ -134,9 +135,10 @@ class Audit:
 
 def _sources(request: web.BaseRequest) -> list[str]:
     headers = request.headers
-    listed = [part.strip() for part in headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    if headers.get("X-Real-Ip") and headers["X-Real-Ip"] not in listed:
-        listed.append(headers["X-Real-Ip"])
+    listed = [part.strip() for part in readable(headers.get("X-Forwarded-For", "")).split(",") if part.strip()]
+    real = readable(headers.get("X-Real-Ip", ""))
+    if real and real not in listed:
+        listed.append(real)
     if request.remote and request.remote not in listed:
         listed.append(request.remote)
     return listed

@@ -25,6 +25,7 @@ from apimachinery.objects.selectors import (
 )
 from apiserver.authentication.impersonation import requested_user
 from apiserver.authentication.registry import Authenticator, RequestCredentials
+from apiserver.authentication.request_headers import readable
 from apiserver.authentication.user import UserInfo
 from apiserver.authorization.registry import AuthorizationAttributes, forbidden
 from apiserver.endpoints.exchange import Exchange, Services
@@ -73,7 +74,7 @@ class FilterChain:
         started = time.perf_counter()
         received = self.audit.now() if self.audit is not None else ""
         info = parse(request.method, request.raw_path)
-        audit_id = request.headers.get("Audit-ID", "")[:_MOST_AUDIT_ID] or str(uuid.uuid4())
+        audit_id = readable(request.headers.get("Audit-ID", ""))[:_MOST_AUDIT_ID] or str(uuid.uuid4())
         exchange = Exchange(request, info, self._services, JSON, audit_id=audit_id)
         panicked = False
         try:

@@ -318,3 +318,51 @@ def test_upstreams_python_client_reviews(guarded, space):
     token = client.V1TokenReview(spec=client.V1TokenReviewSpec(token=made.status.token))
     found = client.AuthenticationV1Api().create_token_review(token)
     assert found.status.user.username == "system:serviceaccount:credentials:default"
+
+
+def unsigned(header, claims):
+    parts = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (header, claims))
+    return f"{'.'.join(parts)}.eA"
+
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+LATIN = b"\xff\xfe".decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *(
+            bearer(token)
+            for token in (
+                "x" * 20_000,
+                "..",
+                LATIN,
+                unsigned({"alg": "none"}, {"iss": ISSUER}),
+                unsigned({"alg": "ES256"}, {"iss": [ISSUER]}),
+                unsigned({"alg": "ES256", "kid": 5}, {"iss": ISSUER}),
+                unsigned({"alg": "HS256"}, {"iss": ISSUER, "kubernetes.io": 5}),
+                unsigned([1], {"iss": ISSUER}),
+                unsigned({"alg": "ES256"}, [1]),
+            )
+        ),
+        {"Authorization": "Basic eA=="},
+        {"Sec_WebSocket_Protocol": "base64url.bearer.authorization.k8s.io.!"},
+        {"Sec_WebSocket_Protocol": f"base64url.bearer.authorization.k8s.io.{LATIN}"},
+        {"Impersonate_User": LATIN},
+        {"Impersonate_User": "jane", "Impersonate_Group": LATIN, "Impersonate_Extra_%ff": LATIN},
+        {"Impersonate_User": "system:serviceaccount::"},
+    ],
+)
+@pytest.mark.parametrize("who", ["admin", ""])
+def test_headers_without_sense_are_refused_or_ignored(guarded, space, who, headers):
+    status, _, body = Api(guarded, user=who).raw("GET", f"{space}/pods", None, **headers)
+    assert status in (200, 401, 403), body
+
+
+def test_what_is_no_text_in_a_header_is_replaced(admin, space):
+    body = Api.encode({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "latin"}, "data": {"a": "b"}})
+    headers = {"User_Agent": f"{LATIN}/1", "X_Forwarded_For": LATIN, "Audit_ID": LATIN}
+    status, _, answer = admin.raw("POST", f"{space}/configmaps", body, Content_Type="application/json", **headers)
+    assert status == 201
+    assert json.loads(answer)["metadata"]["managedFields"][0]["manager"] == "\ufffd\ufffd"
