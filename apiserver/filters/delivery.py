@@ -12,8 +12,8 @@ import zlib
 from aiohttp import web
 
 LARGE = 128 * 1024
-_WHOLE = 1024 * 1024
-_PIECE = 256 * 1024
+_WHOLE = 8 * 1024 * 1024  # smaller ones are sent as one: pieces cost a few milliseconds
+_PIECE = 1024 * 1024
 _FASTEST = 1
 _GZIP = 31
 
