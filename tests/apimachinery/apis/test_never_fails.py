@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from apimachinery.apis.registry import apply_defaults, validate_create, validate_update
+from apimachinery.apis.registry import apply_defaults, validate_create, validate_update, warnings
 from apimachinery.errors import APIError, BadRequest
 from apimachinery.patches import strategic_merge
 from apimachinery.resources import RESOURCES
@@ -107,6 +107,7 @@ def test_any_object_of_a_kind_goes_through(resource):
         assert again == obj
         for error in validate_create(*key, obj):
             assert str(error)
+        assert all(warnings(*key, obj))
         json.dumps(to_table(resource, [obj], {}, now=NOW))
         if last is not None:
             for error in validate_update(*key, obj, last):
