@@ -159,6 +159,13 @@ def evaluating(variables: frozenset[str]) -> Any:
     )
 
 
+@lru_cache(maxsize=1)
+def _for_checks() -> tuple[Any, list[Any]]:
+    """Return the configuration and the functions that all checking environments have."""
+    extensions = (name for name in EXTENSIONS if name != "strings")
+    return _configuration(extensions, (*_ORDERS, "string")), _declared(_only_declared(), run=False)
+
+
 def checking(variables: Mapping[str, Any], pool: Any = None) -> Any:
     """Return an environment that checks expressions.
 
@@ -166,12 +173,8 @@ def checking(variables: Mapping[str, Any], pool: Any = None) -> Any:
         variables: their types.
         pool: descriptors of the message types among them.
     """
-    return native().NewEnv(
-        descriptor_pool=pool,
-        config=_configuration((name for name in EXTENSIONS if name != "strings"), (*_ORDERS, "string")),
-        variables=dict(variables),
-        functions=_declared(_only_declared(), run=False),
-    )
+    configuration, functions = _for_checks()
+    return native().NewEnv(descriptor_pool=pool, config=configuration, variables=dict(variables), functions=functions)
 
 
 @lru_cache(maxsize=64)

@@ -65,12 +65,11 @@ def problems(schema: Obj, path: FieldPath) -> list[FieldError]:
     if not any(True for level in _levels(_Level(schema, path)) if level.schema.get(_RULES)):
         return []
     types = Types(schema, escape, root=True)
-    pool = types.pool()
     costs = _Costs()
     out: list[FieldError] = []
     for level in _levels(_Level(schema, path)):
         if level.schema.get(_RULES):
-            out += _check_level(level, types.of(level.schema), pool, costs)
+            out += _check_level(level, types, costs)
     if costs.total > _SCHEMA_LIMIT:
         together, whole = "estimated rule & messageExpression cost total", "for entire OpenAPIv3 schema"
         told = f"contributed to {together} exceeding cost limit {whole}"
@@ -107,8 +106,9 @@ def _too_expensive(what: str, cost: int, limit: int) -> str:
     return f"{what} exceeds budget by factor of {shown} (try simplifying the rule, or adding {limits})"
 
 
-def _check_level(level: _Level, declared: Declared | None, pool: Any, costs: _Costs) -> Iterator[FieldError]:
+def _check_level(level: _Level, declarations: Types, costs: _Costs) -> Iterator[FieldError]:
     where = level.path.child(_RULES)
+    declared = declarations.of(level.schema)
     if declared is None:
         kind, keeps = level.schema.get("type", ""), level.schema.get("x-kubernetes-preserve-unknown-fields", False)
         told = (
@@ -118,7 +118,7 @@ def _check_level(level: _Level, declared: Declared | None, pool: Any, costs: _Co
         yield FieldError("InternalError", str(where), None, told)
         return
     types = dict.fromkeys(VARIABLES, cel_environment.type_of(spelt(declared)))
-    environment = cel_environment.checking(types, pool)
+    environment = cel_environment.checking(types, declarations.pool(declared))
     for position, raw in enumerate(level.schema[_RULES]):
         at = where.index(position)
         yield from _texts(raw, at, level.schema)

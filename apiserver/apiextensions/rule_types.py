@@ -80,18 +80,18 @@ class Types:
         """Return the type of a level of the schema, None where rules can't see it."""
         return self._by_level.get(id(level))
 
-    def pool(self) -> Any:
-        """Return the descriptors of all objects, as messages."""
+    def pool(self, declared: Declared | None = None) -> Any:
+        """Return the descriptors of the objects in a type, as messages; of the whole schema for None."""
         file = descriptor_pb2.FileDescriptorProto(name="self.proto", package=_PACKAGE, syntax="proto2")
         pool = descriptor_pool.DescriptorPool()
         for known in (struct_pb2, timestamp_pb2, duration_pb2):
             pool.AddSerializedFile(known.DESCRIPTOR.serialized_pb)
             file.dependency.append(known.DESCRIPTOR.name)
-        for declared in self._objects:
-            message = file.message_type.add(name=declared.message)
+        for one in self._objects if declared is None else _objects_in(declared):
+            message = file.message_type.add(name=one.message)
             message.options.deprecated_legacy_json_field_conflicts = True
-            for number, (name, part) in enumerate(declared.fields.items(), 1):
-                _add_field(message, name, number, part, declared.fields)
+            for number, (name, part) in enumerate(one.fields.items(), 1):
+                _add_field(message, name, number, part, one.fields)
         pool.AddSerializedFile(file.SerializeToString())
         return pool
 
@@ -139,6 +139,19 @@ class Types:
             self._objects.append(names)
             out.fields |= {"apiVersion": _STRING, "kind": _STRING, "metadata": names}
         return out
+
+
+def _objects_in(declared: Declared) -> list[Declared]:
+    found: dict[str, Declared] = {}
+    waiting = [declared]
+    while waiting:
+        one = waiting.pop()
+        if one.item is not None:
+            waiting.append(one.item)
+        if one.message and one.message not in found:
+            found[one.message] = one
+            waiting += one.fields.values()
+    return list(found.values())
 
 
 def _string(schema: Obj) -> Declared:
