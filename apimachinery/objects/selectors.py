@@ -158,7 +158,7 @@ def parse_field_selector(text: str) -> FieldSelector:
             continue
         match = _FIELD.match(part.strip())
         if match is None:
-            raise SelectorError(f"invalid field selector: {part!r}; can't understand '{part}'")
+            raise SelectorError(f"invalid selector: '{text}'; can't understand '{part}'")
         found.append(FieldRequirement(match[1].strip(), re.sub(r"\\(.)", r"\1", match[3]), match[2] != "!="))
     return FieldSelector(tuple(found))
 
