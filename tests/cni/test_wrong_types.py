@@ -34,7 +34,8 @@ def changed(document, place, value):
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_no_wrong_type_is_a_surprise(kind, host, plugin_directory):
+def test_no_wrong_type_is_a_surprise(kind, host, plugin_directory, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # one of the wrong values is a relative path
     case, way = CASES[kind], Way("in process", host, plugin_directory)
     container, conf, before = attached(host, case, way, "one")
     conf["dns"], conf["args"] = (
