@@ -7,7 +7,6 @@ other tools' containers are never touched.
 """
 
 import contextlib
-import datetime
 import os
 import pathlib
 
@@ -40,7 +39,7 @@ async def recover(parts: Parts) -> None:
     for container in parts.store.containers:
         _check_container(parts, container)
     await parts.blocking(_collect_layers, parts)
-    await parts.blocking(_collect_orphans, parts)
+    await parts.blocking(orphans.tidy, parts.images, parts.layers)
     await parts.blocking(_collect_attachments, parts)
     await parts.blocking(parts.puller.clean)
     if len(parts.store.sandboxes):
@@ -119,13 +118,6 @@ def _collect_layers(parts: Parts) -> None:
         elif owner(record) == parts.layers.mark and container_id not in known_mounts:
             _log.info("Deleting a layer of an earlier life", container=container_id)
             parts.layers.delete(container_id)
-
-
-def _collect_orphans(parts: Parts) -> None:
-    try:
-        orphans.collect(parts.images, parts.layers, datetime.datetime.now(datetime.UTC))
-    except BlockingIOError:
-        _log.warning("The image store is busy, so it is not cleaned this time")
 
 
 def _collect_attachments(parts: Parts) -> None:

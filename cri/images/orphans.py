@@ -115,6 +115,14 @@ def collect(store: ImageStore, layers: ContainerLayers, now: datetime.datetime) 
     return len(doomed)
 
 
+def tidy(store: ImageStore, layers: ContainerLayers) -> None:
+    """As ``collect``, as of now; a store that others work on stays as it is for this time."""
+    try:
+        collect(store, layers, datetime.datetime.now(datetime.UTC))
+    except BlockingIOError:
+        _log.warning("The image store is busy, so it is not cleaned this time")
+
+
 def _set_aside(path: pathlib.Path) -> pathlib.Path:
     mounts.unmount_tree(str(path))
     target = path.with_name(f"{_ASIDE}{path.name}")

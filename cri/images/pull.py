@@ -144,6 +144,11 @@ class Puller:
             command += [f"docker://{source}", f"containers-storage:{self._store()}{source}"]
             return await self._run(command, name)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a pull is under way."""
+        return bool(self._jobs)
+
     async def remove(self, image: Image) -> None:
         """Delete an image with all its names; gone already is fine."""
         lock = self._removals.setdefault(image.id, asyncio.Lock())

@@ -136,6 +136,19 @@ def test_podman_lives_beside_running_pods(service: Service, tools: Tools) -> Non
     service.check_store()
 
 
+def add_and_remove(service: Service, tools: Tools) -> None:
+    """Images that come and go, each removal with a look for what nobody needs."""
+    for number in range(3):
+        name = f"localhost/fleeting:{number}"
+        oci_layout.write(
+            tools.directory / f"fleeting-{number}",
+            {"Labels": {"n": str(number)}},
+            oci_layout.files_layer({"f": (b"x", 0o644)}),
+        )
+        oci_layout.load(service.store, tools.directory / f"fleeting-{number}", name)
+        service.remove_image(name)
+
+
 def test_pulls_builds_and_pods_at_once(service: Service, tools: Tools, registry: Registry) -> None:
     names = []
     for number in range(4):
@@ -150,6 +163,7 @@ def test_pulls_builds_and_pods_at_once(service: Service, tools: Tools, registry:
         jobs = [pool.submit(service.pull, name) for name in names]
         jobs += [pool.submit(tools.build, BUSYBOX, name, f"busy-{n}", f"{n}\n") for n, name in enumerate(built)]
         ran = pool.submit(tools.podman, "run", "--rm", "--network=none", BUSYBOX, "echo", "hello")
+        jobs.append(pool.submit(add_and_remove, service, tools))
         while not all(job.done() for job in (*jobs, ran)):
             container = pod.start("true")
             container.wait()

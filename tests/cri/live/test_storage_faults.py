@@ -313,3 +313,17 @@ def test_a_start_does_not_wait_for_one_who_unpacks_for_hours(service: Service) -
             lock.close()
         assert "The image store is busy" in service.log.read_text()
         assert pod.output("echo more") == "more\n"
+
+
+def test_who_removes_an_image_gets_the_room_of_pulls_that_were_never_finished(service: Service, tmp_path: Path) -> None:
+    oci_layout.write(tmp_path / "other", {}, SECOND)
+    oci_layout.load(service.store, tmp_path / "other", "localhost/other:1")
+    old, young = "3" * 64, "4" * 64
+    layer(service, old, created="2026-01-01T00:00:00Z")
+    layer(service, young, created="2126-01-01T00:00:00Z")
+    service.remove_image("localhost/other:1")
+    left = {p.name for p in (service.root / "overlay").iterdir()}
+    assert left & {old, young} == {young}
+    with service.pod() as pod:
+        assert pod.output("cat /second") == "layer\n"
+    service.check_store()
