@@ -18,6 +18,7 @@ from typing import Any
 # One record each: what OpenSSL has buffered once, it keeps.
 _RECORD = 16384
 _HANDSHAKE_SECONDS = 15.0
+_NO_BUFFER = ssl.MemoryBIO()
 
 
 class TLSConnection(asyncio.Transport, asyncio.Protocol):
@@ -129,6 +130,7 @@ class TLSConnection(asyncio.Transport, asyncio.Protocol):
             self._timer = None
         self._closing = True
         above, self._above, self._object, self._make = self._above, None, None, None
+        self._incoming = self._outgoing = _NO_BUFFER
         if above is not None:
             above.connection_lost(exc)
 

@@ -35,7 +35,7 @@ class ParkedWatch(asyncio.Protocol):
 
     def __init__(self, transport: asyncio.Transport, stream: Stream) -> None:
         self._transport = transport
-        self._stream = stream
+        self._stream: Stream | None = stream
         self._timer: asyncio.TimerHandle | None = None
         self._early = b""
         self._at_end: Callable[[], None] | None = None
@@ -76,13 +76,12 @@ class ParkedWatch(asyncio.Protocol):
 
     def finish(self) -> None:
         """End the answer and give the connection to a new handler."""
-        if not self._leave():
-            return
+        stream = self._leave()
         transport = self._transport
-        if transport.is_closing():
+        if stream is None or transport.is_closing():
             return
         transport.write(_LAST_CHUNK)
-        handler = self._stream.next_handler()
+        handler = stream.next_handler()
         if handler is None:
             transport.close()
             return
@@ -91,17 +90,20 @@ class ParkedWatch(asyncio.Protocol):
         if self._early:
             handler.data_received(self._early)
 
-    def _leave(self) -> bool:
-        if self.ended:
-            return False
-        self._stream.parting()
+    def _leave(self) -> Stream | None:
+        """End, and let go of the stream: it holds us, and a circle would wait for the collector of garbage."""
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return None
+        stream.parting()
         self.ended = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._at_end is not None:
-            self._at_end()
-        return True
+        at_end, self._at_end = self._at_end, None
+        if at_end is not None:
+            at_end()
+        return stream
 
     # -- the transport's side --------------------------------------------------------------------------------------
 
