@@ -1,7 +1,8 @@
 """The parts that remote procedures are built on, made once by ``cri.server``.
 
 A procedure takes the whole record but names in its code the two or three parts it uses. Blocking work (files, mounts,
-locks, child processes) goes through ``blocking`` into a bounded pool of threads, so the event loop stays free.
+locks, child processes) goes through ``blocking`` or ``making`` into a bounded pool of threads, so the event loop stays
+free.
 """
 
 import asyncio
@@ -47,6 +48,7 @@ class Parts:
     exits: ExitWatcher
     tasks: Tasks
     pool: concurrent.futures.ThreadPoolExecutor
+    makers: concurrent.futures.ThreadPoolExecutor
     puller: "Puller"
     streams: "StreamServer"
     garbage: set[str] = dataclasses.field(default_factory=set)  # containers of the store that are still to be deleted
@@ -55,3 +57,10 @@ class Parts:
         """Run a blocking function in the pool."""
         work = functools.partial(function, *arguments, **named)
         return await asyncio.get_running_loop().run_in_executor(self.pool, work)
+
+    async def making(self, function: Callable[..., R], *arguments: Any) -> R:
+        """The same for what makes sandboxes and containers, in a pool of its own.
+
+        An OCI runtime or a network plugin that hangs keeps its thread for minutes; removing has to work all the same.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self.makers, functools.partial(function, *arguments))

@@ -53,6 +53,7 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
     if conmon is None:
         raise errors.FailedPrecondition(f"no conmon found at {config.conmon!r} (apt-get install conmon)")
     pool = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="cri")
+    makers = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="cri-make")
     host = await asyncio.to_thread(host_facts.gather, config.cgroup_manager)
     registries = RegistriesFile(config.registries_conf, mode=lambda: parts.config.short_name_mode)
     if config.cgroup_favor_dynmods and await asyncio.to_thread(cgroup_latency.favor_changes):
@@ -73,6 +74,7 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
         exits=ExitWatcher(config.state / "exits", tasks, lambda *change: transitions.exited(parts, *change)),
         tasks=tasks,
         pool=pool,
+        makers=makers,
         puller=Puller(lambda: parts.config, images, registries, tasks),
         streams=StreamServer(
             config.stream_address,
@@ -96,7 +98,8 @@ async def assemble(config: Config, tasks: Tasks) -> AsyncIterator[Parts]:
     finally:
         await parts.streams.close()
         parts.exits.close()
-        pool.shutdown(wait=False, cancel_futures=True)
+        for threads in (pool, makers):
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _mend(images: ImageStore, layers: ContainerLayers, journal: Journal, config: Config) -> None:

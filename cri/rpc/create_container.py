@@ -79,7 +79,7 @@ async def create_container(parts: Parts, request: api_pb2.CreateContainerRequest
         table.add(container)
         target_pid = _target_pid(parts, config)
         try:
-            await parts.blocking(_make, parts, handler, sandbox, container, target_pid)
+            await parts.making(_make, parts, handler, sandbox, container, target_pid)
         except BaseException:
             await parts.blocking(erasure.container, parts, container)
             table.remove(container)

@@ -62,9 +62,9 @@ async def run_pod_sandbox(parts: Parts, request: api_pb2.RunPodSandboxRequest) -
         )
         table.add(sandbox)
         try:
-            await parts.blocking(_set_up, parts, sandbox)
+            await parts.making(_set_up, parts, sandbox)
             if config.linux.security_context.namespace_options.pid == api_pb2.POD:
-                await parts.blocking(pid_holder.start, parts, handler, sandbox)
+                await parts.making(pid_holder.start, parts, handler, sandbox)
         except BaseException:
             await parts.blocking(tear_down, parts, sandbox)
             table.remove(sandbox)
