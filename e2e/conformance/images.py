@@ -15,18 +15,20 @@ _GCR = "gcr.io/kubernetes-e2e-test-images"
 _BUSYBOX = "docker.io/library/busybox:1.29"
 _AGNHOST = "k8s.gcr.io/e2e-test-images/agnhost:2.21"
 _PASSWD = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
-_HTTPD = f'FROM {_BUSYBOX}\nCOPY {{pages}}/ /www/\nEXPOSE 80\nCMD ["httpd","-f","-p","80","-h","/www"]\n'
+# Specs move pages away to break a probe, so they lie where the real image has them.
+_HTTPD = f'FROM {_BUSYBOX}\nCOPY {{pages}}/ {{home}}/\nEXPOSE 80\nCMD ["httpd","-f","-p","80","-h","{{home}}"]\n'
+_HOMES = {"httpd": "/usr/local/apache2/htdocs", "nginx": "/usr/share/nginx/html"}
 
 DOCKERFILES: dict[str, str] = {
     _BUSYBOX: 'FROM scratch\nCOPY busybox/ /\nCMD ["sh"]\n',
     "k8s.gcr.io/pause:3.2": 'FROM scratch\nCOPY agnhost /agnhost\nENTRYPOINT ["/agnhost"]\nCMD ["pause"]\n',
     _AGNHOST: 'FROM scratch\nCOPY agnhost-root/ /\nEXPOSE 80 8080 8081 9376\nENTRYPOINT ["/agnhost"]\nCMD ["pause"]\n',
     **{
-        f"docker.io/library/{name}": _HTTPD.format(pages="www")
+        f"docker.io/library/{name}": _HTTPD.format(pages="www", home=_HOMES[name.partition(":")[0]])
         for name in ("httpd:2.4.38-alpine", "httpd:2.4.39-alpine", "nginx:1.14-alpine", "nginx:1.15-alpine")
     },
-    f"{_GCR}/nautilus:1.0": _HTTPD.format(pages="nautilus"),
-    f"{_GCR}/kitten:1.0": _HTTPD.format(pages="kitten"),
+    f"{_GCR}/nautilus:1.0": _HTTPD.format(pages="nautilus", home="/www"),
+    f"{_GCR}/kitten:1.0": _HTTPD.format(pages="kitten", home="/www"),
     f"{_GCR}/nonroot:1.0": f"FROM {_BUSYBOX}\nUSER 1234\n",
     f"{_GCR}/nonewprivs:1.0": (
         f'FROM {_BUSYBOX}\nCOPY nnp /usr/local/bin/nnp\nRUN chmod +s /usr/local/bin/nnp\nCMD ["/usr/local/bin/nnp"]\n'
