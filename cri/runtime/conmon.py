@@ -122,7 +122,8 @@ def _why(code: int, words: str, job: Job) -> str:
     if not os.access(job.runtime, os.X_OK):
         return f"the OCI runtime {job.runtime} is missing or may not be run"
     lines = words.strip().splitlines()
-    return f"conmon failed with exit code {code}: {lines[-1] if lines else 'without a word'}"
+    last = lines[-1] if lines else "without a word"
+    return f"conmon failed with exit code {code}: {last} (log {job.log_path})"
 
 
 def _read_line(connection: socket.socket, timeout: float) -> dict[str, Any]:
