@@ -1,6 +1,7 @@
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_start_without_root_says_so(tmp_path):
         pytest.skip("needs root to become nobody")
     result = subprocess.run(
         [
-            str(TREE / ".venv/bin/python"),
+            sys.executable,
             "-c",
             "import difflib,os,sys,traceback; sys.argv=['minikube-py','start','-p','e2e-bad']\n"
             "import minikube_py.commands.start; from minikube_py.cli import main; os.setuid(65534); main()",

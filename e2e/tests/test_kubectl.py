@@ -216,7 +216,7 @@ def test_label_annotate_patch_and_edit(cluster: Cluster, namespace: str):
     cluster.kubectl("annotate", "configmap", "c", "note=kept", *flags)
     cluster.kubectl("patch", "configmap", "c", "--type=merge", "-p", '{"data":{"b":"2"}}', *flags)
     edited = subprocess.run(
-        [str(cluster.program.parent / ".venv/bin/kubectl"), "edit", "configmap", "c", *flags],
+        [cluster.kubectl_program, "edit", "configmap", "c", *flags],
         env={**cluster.environment, "EDITOR": 'sed -i \'s/a: "1"/a: "9"/\''},
         capture_output=True,
         text=True,

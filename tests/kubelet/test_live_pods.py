@@ -77,10 +77,15 @@ async def gone(api, name, seconds=15):
         await asyncio.sleep(0.05)
 
 
-async def logs(api, name):
-    status, body = await api.raw("GET", f"/api/v1/namespaces/default/pods/{name}/log")
-    assert status == 200, body
-    return body.decode()
+async def logs(api, name, lines):
+    """Read a pod's log once it has so many lines: a running container may not have written them yet."""
+    deadline = time.monotonic() + 20
+    while True:
+        status, body = await api.raw("GET", f"/api/v1/namespaces/default/pods/{name}/log")
+        assert status == 200, body
+        if body.count(b"\n") >= lines or time.monotonic() > deadline:
+            return body.decode()
+        await asyncio.sleep(0.05)
 
 
 async def test_a_pod_runs_and_leaves_nothing(api, live_node):
@@ -89,7 +94,7 @@ async def test_a_pod_runs_and_leaves_nothing(api, live_node):
     uid = found["metadata"]["uid"]
     assert found["status"]["phase"] == "Running"
     assert found["status"]["podIP"].startswith(live_node.subnet.removesuffix("0/24"))
-    assert (await logs(api, "one")) == "hello\n"
+    assert (await logs(api, "one", 1)) == "hello\n"
     await api.delete("pods", "one", "default")
     await gone(api, "one")
     await asyncio.sleep(0.5)
@@ -130,7 +135,7 @@ async def test_init_containers_sidecars_volumes_and_environment(api):
     volumes = [{"name": "d", "emptyDir": {}}, {"name": "cm", "configMap": {"name": "cm"}}]
     await api.create("pods", pod("two", containers=[main], initContainers=[init, side], volumes=volumes), "default")
     found = await until(api, "two", ready)
-    assert (await logs(api, "two")) == f"from-init\nv\nv-{found['status']['podIP']}\n"
+    assert (await logs(api, "two", 3)) == f"from-init\nv\nv-{found['status']['podIP']}\n"
     assert [s["ready"] for s in found["status"]["initContainerStatuses"]] == [True, True]
     path = f"/proc/{_pid_of('cat /d/f /cm/k')}/root/cm/k"
     await api.patch("configmaps", "cm", {"data": {"k": "new"}}, "default")
