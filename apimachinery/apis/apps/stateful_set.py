@@ -77,7 +77,19 @@ def validate(obj: Obj) -> Errors:
         where = SPEC.child("persistentVolumeClaimRetentionPolicy", field)
         errors.extend(one_of(retention.get(field), where, ("Delete", "Retain")))
     errors.extend(non_negative((spec.get("ordinals") or {}).get("start"), SPEC.child("ordinals", "start")))
-    return [*errors, *validate_workload(spec, "StatefulSet")]
+    return [*errors, *validate_workload({**spec, "template": _with_claims(spec)}, "StatefulSet")]
+
+
+def _with_claims(spec: Obj) -> Obj | None:
+    """The template with a volume for each claim template, as its pods will have: containers mount them by name."""
+    template: Obj | None = spec.get("template")
+    claims = [(claim.get("metadata") or {}).get("name") for claim in spec.get("volumeClaimTemplates") or ()]
+    if not template or not claims:
+        return template
+    pod = template.get("spec") or {}
+    own = [volume for volume in pod.get("volumes") or () if volume.get("name") not in claims]
+    claimed = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claims if name]
+    return {**template, "spec": {**pod, "volumes": [*own, *claimed]}}
 
 
 def _unavailable(value: Any, path: FieldPath) -> Errors:
