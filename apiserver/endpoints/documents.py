@@ -175,8 +175,8 @@ class Documents:
             if not items:
                 raise NotFound.path()
         if exchange.form.kind == "Table":
-            now = self._services.clock.now()
-            answer = to_table(lookup("componentstatuses"), items, {}, include_object="Metadata", now=now)
+            now, version = self._services.clock.now(), exchange.form.api_version
+            answer = to_table(lookup("componentstatuses"), items, {}, now=now, api_version=version)
         elif wanted:
             answer = {"kind": "ComponentStatus", "apiVersion": "v1", **items[0]}
         else:

@@ -193,8 +193,8 @@ async def _transformed(
     else:
         result = {
             "kind": "PartialObjectMetadataList",
-            "apiVersion": "meta.k8s.io/v1",
+            "apiVersion": exchange.form.api_version,
             "metadata": meta,
-            "items": [transform.partial(obj) for obj in objs],
+            "items": [transform.partial(obj, exchange.form.api_version) for obj in objs],
         }
     return transform.plain(exchange, orjson.dumps(result) + b"\n")

@@ -13,6 +13,8 @@ from apimachinery.errors import NotAcceptable, UnsupportedMediaType
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 _OBJECT_KINDS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
+_META_GROUP = "meta.k8s.io"
+_META_VERSIONS = ("v1", "v1beta1")
 _MEDIA = {
     "application/json": "json",
     "application/*": "json",
@@ -29,12 +31,17 @@ class Form(NamedTuple):
 
     media: str = "json"
     kind: str = ""
-    parameters: tuple[tuple[str, str], ...] = ()
+    version: str = "v1"
 
     @property
     def content_type(self) -> str:
         """The Content-Type of the answer."""
         return _CONTENT_TYPE[self.media]
+
+    @property
+    def api_version(self) -> str:
+        """The apiVersion of that kind."""
+        return f"{_META_GROUP}/{self.version}"
 
 
 JSON = Form()
@@ -67,9 +74,11 @@ def accepted(accept: str) -> Form | None:
         if form is None:
             continue
         kind = values.get("as", "")
-        if kind and (kind not in _OBJECT_KINDS or values.get("v", "v1") != "v1"):
-            continue
-        return Form(form, kind, tuple(sorted(values.items())))
+        if not kind:
+            return Form(form)
+        group, version = values.get("g", _META_GROUP), values.get("v", "v1")
+        if kind in _OBJECT_KINDS and group == _META_GROUP and version in _META_VERSIONS:
+            return Form(form, kind, version)
     return None
 
 

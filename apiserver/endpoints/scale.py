@@ -106,8 +106,15 @@ def _answer(exchange: Exchange, store: Store, shown: Obj) -> web.Response:
     """Answer with a Scale, or with its Table."""
     if exchange.form.kind == "Table":
         meta = {"resourceVersion": shown["metadata"].get("resourceVersion", "")}
-        include, now = transform.include_object(exchange), exchange.services.clock.now()
-        shown = to_table(store.resource, [shown], meta, include_object=include, crd_columns=_COLUMNS, now=now)
+        shown = to_table(
+            store.resource,
+            [shown],
+            meta,
+            include_object=transform.include_object(exchange),
+            crd_columns=_COLUMNS,
+            now=exchange.services.clock.now(),
+            api_version=exchange.form.api_version,
+        )
     return transform.plain(exchange, orjson.dumps(shown) + b"\n")
 
 

@@ -21,6 +21,7 @@ def to_table(
     include_object: str = "Metadata",
     crd_columns: Sequence[Obj] | None = None,
     now: datetime.datetime,
+    api_version: str = _META_V1,
 ) -> Obj:
     """Objects as a Table.
 
@@ -31,18 +32,26 @@ def to_table(
         include_object: `None`, `Metadata` or `Object`: what each row carries.
         crd_columns: `additionalPrinterColumns` of a custom resource.
         now: The present, for ages.
+        api_version: Of the Table and of the metadata in its rows.
     """
     columns = columns_of(resource) if crd_columns is None else custom_columns(crd_columns)
     return {
         "kind": "Table",
-        "apiVersion": _META_V1,
+        "apiVersion": api_version,
         "metadata": list_meta,
         "columnDefinitions": [column.definition() for column in columns],
-        "rows": [_row(obj, columns, resource, include_object, now) for obj in objs],
+        "rows": [_row(obj, columns, resource, include_object, now, api_version) for obj in objs],
     }
 
 
-def _row(obj: Obj, columns: Sequence[Column], resource: Resource, include_object: str, now: datetime.datetime) -> Obj:
+def _row(
+    obj: Obj,
+    columns: Sequence[Column],
+    resource: Resource,
+    include_object: str,
+    now: datetime.datetime,
+    api_version: str,
+) -> Obj:
     row: Obj = {"cells": [column.cell(obj, now) for column in columns]}
     conditions = _conditions(obj) if resource.kind in ("Pod", "Job") and not resource.group.count(".") else None
     if conditions:
@@ -52,7 +61,7 @@ def _row(obj: Obj, columns: Sequence[Column], resource: Resource, include_object
     elif include_object != "None":
         row["object"] = {
             "kind": "PartialObjectMetadata",
-            "apiVersion": _META_V1,
+            "apiVersion": api_version,
             "metadata": obj.get("metadata") or {},
         }
     return row

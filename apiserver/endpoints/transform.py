@@ -13,12 +13,10 @@ from apiserver.endpoints.exchange import Exchange
 from apiserver.endpoints.table import to_table
 from apiserver.registry.store import Store
 
-_META_V1 = "meta.k8s.io/v1"
 
-
-def partial(obj: Obj) -> Obj:
+def partial(obj: Obj, api_version: str) -> Obj:
     """Return an object's metadata as PartialObjectMetadata."""
-    return {"kind": "PartialObjectMetadata", "apiVersion": _META_V1, "metadata": obj.get("metadata") or {}}
+    return {"kind": "PartialObjectMetadata", "apiVersion": api_version, "metadata": obj.get("metadata") or {}}
 
 
 def include_object(exchange: Exchange) -> str:
@@ -38,6 +36,7 @@ def table(exchange: Exchange, store: Store, objs: list[Obj], list_meta: Obj) -> 
         include_object=include_object(exchange),
         crd_columns=store.strategy.columns,
         now=exchange.services.clock.now(),
+        api_version=exchange.form.api_version,
     )
 
 
@@ -51,7 +50,7 @@ def one(exchange: Exchange, store: Store, body: bytes, status: int = 200) -> web
         version = obj.get("metadata", {}).get("resourceVersion", "")
         changed = table(exchange, store, [obj], {"resourceVersion": version})
     elif form.kind == "PartialObjectMetadata":
-        changed = partial(obj)
+        changed = partial(obj, form.api_version)
     else:
         raise NotAcceptable("you requested PartialObjectMetadataList, but the requested object is not a list")
     return plain(exchange, orjson.dumps(changed) + b"\n", status)

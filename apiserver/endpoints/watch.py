@@ -143,7 +143,8 @@ class WatchStream:
         if store.strategy.from_storage is not None:
             self._queue = asyncio.Queue()
         form = exchange.form
-        self._form = (store.header, form.kind, transform.include_object(exchange) if form.kind == "Table" else "")
+        include = transform.include_object(exchange) if form.kind == "Table" else ""
+        self._form = (store.header, form.kind, include, form.api_version)
 
     @property
     def ended(self) -> bool:
@@ -226,17 +227,17 @@ class WatchStream:
         resource = self.store.resource
         kind, version = resource.kind, resource.api_version
         obj: dict[str, Any] = {"kind": kind, "apiVersion": version, "metadata": meta}
-        form = self._form[1]
+        _, form, _, form_version = self._form
         if form == "Table":
             obj = {
                 "kind": "Table",
-                "apiVersion": "meta.k8s.io/v1",
+                "apiVersion": form_version,
                 "metadata": meta,
                 "columnDefinitions": [],
                 "rows": [],
             }
         elif form:
-            obj = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}
+            obj = {"kind": "PartialObjectMetadata", "apiVersion": form_version, "metadata": meta}
         elif resource.group == "" and kind == "Pod":
             obj["spec"] = {"containers": None}
         self._write(chunk(b'{"type":"BOOKMARK","object":%s}\n' % orjson.dumps(obj)))
@@ -251,7 +252,7 @@ class WatchStream:
         if self._exchange is not None and self._form[1] == "Table":
             meta = {"resourceVersion": obj["metadata"]["resourceVersion"]}
             return orjson.dumps(transform.table(self._exchange, self.store, [obj], meta))
-        return orjson.dumps(transform.partial(obj))
+        return orjson.dumps(transform.partial(obj, self._form[3]))
 
     # -- the request's side ----------------------------------------------------------------------------------------
 

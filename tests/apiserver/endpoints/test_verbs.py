@@ -8,6 +8,7 @@ import pytest
 from tests.apiserver.conftest import Api, config_map, pod
 
 pytestmark = pytest.mark.live
+PARTIAL = "PartialObjectMetadata"
 
 
 def names(obj):
@@ -249,6 +250,36 @@ def test_forms_of_answers(api: Api, ns: str):
     assert api.raw("GET", f"{ns}/configmaps/a", Accept="application/vnd.kubernetes.protobuf")[0] == 406
     both = "application/vnd.kubernetes.protobuf, application/json"
     assert json.loads(api.raw("GET", f"{ns}/configmaps/a", Accept=both)[2])["data"] == {"x": "1"}
+
+
+def test_the_old_version_of_transformed_answers(api: Api, ns: str):
+    api.json("POST", f"{ns}/configmaps", config_map("a"))
+    old = "meta.k8s.io/v1beta1"
+
+    def form(kind: str) -> str:
+        return f"application/json;as={kind};v=v1beta1;g=meta.k8s.io"
+
+    for path in (f"{ns}/configmaps", f"{ns}/configmaps/a"):
+        table = json.loads(api.raw("GET", path, Accept=form("Table"))[2])
+        assert (table["kind"], table["apiVersion"]) == ("Table", old)
+        assert (table["rows"][0]["object"]["kind"], table["rows"][0]["object"]["apiVersion"]) == (PARTIAL, old)
+    found = json.loads(api.raw("GET", f"{ns}/configmaps", Accept=form(f"{PARTIAL}List"))[2])
+    assert (found["kind"], found["apiVersion"], found["items"][0]["apiVersion"]) == (f"{PARTIAL}List", old, old)
+    one = json.loads(api.raw("GET", f"{ns}/configmaps/a", Accept=form(PARTIAL))[2])
+    assert (one["kind"], one["apiVersion"], one["metadata"]["name"]) == (PARTIAL, old, "a")
+    for kind in ("Table", PARTIAL):
+        for version in ("v1beta1", "v1"):
+            connection = api.connect()
+            accept = form(kind).replace("v1beta1", version)
+            query = "watch=1&resourceVersion=0&allowWatchBookmarks=true&timeoutSeconds=1"
+            connection.request("GET", f"{ns}/configmaps?{query}", headers={"Accept": accept})
+            events = [json.loads(line) for line in connection.getresponse()]
+            told = {(event["type"], event["object"]["kind"], event["object"]["apiVersion"]) for event in events}
+            assert {("ADDED", kind, f"meta.k8s.io/{version}"), ("BOOKMARK", kind, f"meta.k8s.io/{version}")} == told
+            connection.close()
+    other = form("Table").replace("g=meta.k8s.io", "g=example.com")
+    assert api.raw("GET", f"{ns}/configmaps", Accept=other)[0] == 406
+    assert api.raw("GET", f"{ns}/configmaps", Accept=form("Table").replace("v1beta1", "v2"))[0] == 406
 
 
 def test_yaml_body(api: Api, ns: str):
