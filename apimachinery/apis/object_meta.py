@@ -1,11 +1,12 @@
 """Metadata: what every object's must obey, and which names each kind allows."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from apimachinery.objects import names
 from apimachinery.objects.field_path import FieldError, FieldPath, forbidden, invalid, required, too_long
-from apimachinery.objects.metadata import Obj
+from apimachinery.objects.metadata import Obj, finalizers
 from apimachinery.resources import lookup_kind
 
 _META = FieldPath("metadata")
@@ -140,19 +141,30 @@ def _owners(references: list[Obj]) -> list[FieldError]:
     return errors
 
 
-def _finalizers(finalizers: list[str], *, builtin: bool) -> list[FieldError]:
+def _finalizers(given: list[str], *, builtin: bool) -> list[FieldError]:
     """What is wrong with finalizers; those of custom resources need no domain (their writers are warned)."""
     path = _META.child("finalizers")
     errors: list[FieldError] = []
-    for position, finalizer in enumerate(finalizers):
+    for position, finalizer in enumerate(given):
         problems = names.qualified_name_problems(finalizer)
         errors.extend(invalid(path, finalizer, problem) for problem in problems)
         if builtin and not problems and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
             told = "name is neither a standard finalizer name nor is it fully qualified"
             errors.append(invalid(path.index(position), finalizer, told))
-    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
-        errors.append(invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set"))
+    if "orphan" in given and "foregroundDeletion" in given:
+        errors.append(invalid(path, given, "finalizer orphan and foregroundDeletion cannot be both set"))
     return errors
+
+
+def finalizer_warnings(new: Obj, old: Obj | None) -> list[str]:
+    """What the writer of a custom resource is warned of: added finalizers without a domain."""
+    added = set(finalizers(new)) - set(finalizers(old or {}))
+    return [
+        f"{_META.child('finalizers')}: {json.dumps(one, ensure_ascii=False)}: prefer a domain-qualified finalizer name "
+        "including a path (/) to avoid accidental conflicts with other finalizer writers"
+        for one in sorted(added)
+        if "/" not in one and one not in _STANDARD_FINALIZERS
+    ]
 
 
 _FIXED = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from apimachinery.apis.object_meta import validate_meta, validate_meta_update
+from apimachinery.apis.object_meta import finalizer_warnings, validate_meta, validate_meta_update
 from apimachinery.errors import BadRequest, MethodNotAllowed
 from apimachinery.objects.field_path import FieldError
 from apimachinery.objects.metadata import Obj
@@ -35,6 +35,13 @@ def _shown(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _warned(new: Obj, old: Obj | None, call: Call, problems: list[FieldError]) -> list[FieldError]:
+    """Warn the writer of an object that is right, and return what is wrong with it."""
+    if not problems:
+        call.warnings.extend(finalizer_warnings(new, old))
+    return problems
 
 
 class VersionHandler:
@@ -166,11 +173,12 @@ class VersionHandler:
 
     def _validate_create(self, obj: Obj, call: Call) -> list[FieldError]:
         own = self.resource
-        return validate_meta(own.api_version, own.kind, obj) + self._problems(obj, None, call)
+        return _warned(obj, None, call, validate_meta(own.api_version, own.kind, obj) + self._problems(obj, None, call))
 
     def _validate_update(self, new: Obj, old: Obj, call: Call) -> list[FieldError]:
         own = self.resource
-        return validate_meta_update(own.api_version, own.kind, new, old) + self._problems(new, old, call)
+        problems = validate_meta_update(own.api_version, own.kind, new, old) + self._problems(new, old, call)
+        return _warned(new, old, call, problems)
 
     def _validate_status(self, new: Obj, old: Obj, call: Call) -> list[FieldError]:
         return self._problems(new, old, call)

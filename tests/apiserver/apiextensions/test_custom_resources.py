@@ -179,6 +179,34 @@ def test_deprecated_versions_warn_and_stored_versions_are_kept(api, ns):
     api.json("DELETE", path)
 
 
+def test_who_adds_a_finalizer_without_a_domain_is_warned(api, ns):
+    path = establish(api, crd("helds", version()))
+    base = ns.replace("/api/v1", "/apis/stable.example.com/v1") + "/helds"
+
+    def warnings(method, path, body, kind="application/json"):
+        status, headers, _ = api.raw(method, path, json.dumps(body).encode(), Content_Type=kind)
+        return status, headers.get_all("Warning") or []
+
+    def told(name):
+        return (
+            f'299 - "metadata.finalizers: \\"{name}\\": prefer a domain-qualified finalizer name including a path (/) '
+            'to avoid accidental conflicts with other finalizer writers"'
+        )
+
+    body = custom("Helds", "x", {})
+    body["metadata"]["finalizers"] = ["b", "a", "example.com/c", "orphan"]
+    assert warnings("POST", base, body) == (201, [told("a"), told("b")])
+    merge = "application/merge-patch+json"
+    assert warnings("PATCH", base + "/x", {"metadata": {"labels": {"a": "b"}}}, merge) == (200, [])
+    added = {"metadata": {"finalizers": ["a", "d"]}}
+    assert warnings("PATCH", base + "/x", added, merge) == (200, [told("d")])
+    assert warnings("PATCH", base + "/x", {"metadata": {"finalizers": None}}, merge) == (200, [])
+    wrong = custom("Helds", "y", {})
+    wrong["metadata"]["finalizers"] = ["a", "/"]
+    assert warnings("POST", base, wrong) == (422, [])
+    api.json("DELETE", path)
+
+
 def test_names_that_become_free_are_accepted(api, ns):
     path = establish(api, crd("firsts", version()))
     definition = crd("seconds", version())
