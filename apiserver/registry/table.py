@@ -79,7 +79,6 @@ DEPRECATED = {
 # Kinds whose PUT must tell the version it replaces.
 _GUARDED = frozenset(
     {
-        "serviceaccounts",
         "leases.coordination.k8s.io",
         "poddisruptionbudgets.policy",
         "runtimeclasses.node.k8s.io",

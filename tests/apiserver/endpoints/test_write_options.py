@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from apimachinery.resources import lookup
 from tests.apiserver.conftest import Api, config_map
 
 pytestmark = pytest.mark.live
@@ -119,13 +120,36 @@ def test_rows_of_a_table_carry_what_is_known(api: Api, ns: str) -> None:
     assert (status, b'unrecognized includeObject value: \\"Foo\\"' in refused) == (400, True)
 
 
-def test_some_kinds_must_tell_what_they_replace(api: Api, ns: str) -> None:
-    leases = ns.replace("/api/v1", "/apis/coordination.k8s.io/v1") + "/leases"
-    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "a"}}
-    made = api.json("POST", leases, lease)[1]
-    status, refused = api.json("PUT", f"{leases}/a", lease)
+@pytest.mark.parametrize(
+    ("group", "plural", "kind", "body"),
+    [
+        ("coordination.k8s.io", "leases", "Lease", {}),
+        ("policy", "poddisruptionbudgets", "PodDisruptionBudget", {"spec": {"minAvailable": 1}}),
+        ("node.k8s.io", "runtimeclasses", "RuntimeClass", {"handler": "h"}),
+        ("storage.k8s.io", "csidrivers", "CSIDriver", {"spec": {}}),
+        ("storage.k8s.io", "csinodes", "CSINode", {"spec": {"drivers": []}}),
+        ("admissionregistration.k8s.io", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", {}),
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", {}),
+    ],
+)
+def test_some_kinds_must_tell_what_they_replace(
+    api: Api, ns: str, group: str, plural: str, kind: str, body: dict[str, Any]
+) -> None:
+    namespace = "/namespaces/" + ns.rpartition("/")[2] if lookup(f"{plural}.{group}").namespaced else ""
+    path = f"/apis/{group}/v1{namespace}/{plural}"
+    obj = {"apiVersion": f"{group}/v1", "kind": kind, "metadata": {"name": "replaced"}, **body}
+    status, made = api.json("POST", path, obj)
+    assert status == 201
+    status, refused = api.json("PUT", f"{path}/replaced", obj)
     told = ("metadata.resourceVersion", "Invalid value: 0: must be specified for an update")
     assert (status, [(one["field"], one["message"]) for one in refused["details"]["causes"]]) == (422, [told])
-    assert api.json("PUT", f"{leases}/a", made)[0] == 200
+    assert api.json("PUT", f"{path}/replaced", made)[0] == 200
+    api.json("DELETE", f"{path}/replaced")
+
+
+def test_most_kinds_need_not_tell_what_they_replace(api: Api, ns: str) -> None:
     api.json("POST", f"{ns}/configmaps", config_map("a"))
     assert api.json("PUT", f"{ns}/configmaps/a", config_map("a", x="1"))[0] == 200
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "labels": {"a": "b"}}}
+    status, changed = api.json("PUT", f"{ns}/serviceaccounts/default", account)
+    assert (status, changed["metadata"].get("labels")) == (200, {"a": "b"})
