@@ -97,7 +97,8 @@ class EtcdStorage:
         answer = await self._call(self._kv.Range, request)
         items = [KeyValue(kv.key.decode(), kv.value, kv.mod_revision) for kv in answer.kvs]
         remaining = max(0, answer.count - len(items)) if answer.more else 0
-        return Page(items, revision or answer.header.revision, remaining)
+        start_of_next = items[-1].key + "\0" if remaining else ""
+        return Page(items, revision or answer.header.revision, remaining, start_of_next)
 
     async def create(self, key: str, value: bytes, *, lease: int = 0) -> int:
         """Write a new key and return the revision."""

@@ -19,11 +19,12 @@ class KeyValue(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Part of a range: its items, the revision it was read at, and how many keys follow it."""
+    """Part of a range: its items, the revision it was read at, how many keys follow it, and where they start."""
 
     items: list[KeyValue]
     revision: int
     remaining: int
+    start_of_next: str = ""
 
 
 class Change(NamedTuple):

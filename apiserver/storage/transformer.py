@@ -65,7 +65,7 @@ class TransformedStorage:
         """Return keys under a prefix; what can't be read is left out."""
         page = await self._inner.list(prefix, start=start, limit=limit, revision=revision)
         items = [opened for item in page.items if (opened := self._readable(item)) is not None]
-        return Page(items, page.revision, page.remaining)
+        return page._replace(items=items)
 
     async def create(self, key: str, value: bytes, *, lease: int = 0) -> int:
         """Write a new key."""

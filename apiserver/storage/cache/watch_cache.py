@@ -38,6 +38,11 @@ class WatchCache:
         self._keys.append(key)
         self._sorted = False
 
+    def unload(self) -> None:
+        """Forget what a load that broke off has brought."""
+        self.entries.clear()
+        self._keys.clear()
+
     def apply(self, key: str, value: bytes | None, revision: int) -> CacheEvent | None:
         """Take one change and tell the subscribers; a change already known is dropped."""
         previous = self.entries.get(key)

@@ -8,7 +8,9 @@ from apiserver.storage.cache.cached_storage import CachedStorage
 from apiserver.storage.cache.feed import Feed
 from apiserver.storage.errors import KeyChangedError, KeyExistsError, RevisionCompactedError
 from apiserver.storage.etcd import EtcdStorage, open_channel
+from apiserver.storage.interface import Page
 from apiserver.storage.lease import LeaseManager
+from apiserver.storage.transformer import TransformedStorage
 from component.clock import Clock
 from tests.apiserver.conftest import Pair
 
@@ -51,6 +53,94 @@ async def test_pages_and_compaction(storage: EtcdStorage):
     await storage.compact(later)
     with pytest.raises(RevisionCompactedError):
         await storage.list("/t2/", revision=page.revision)
+
+
+class Compacted(EtcdStorage):
+    """etcd whose history goes between the first two pages of the next list."""
+
+    due = True
+
+    async def list(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Page:
+        page = await super().list(prefix, start=start, limit=limit, revision=revision)
+        if self.due and page.remaining:
+            self.due = False
+            gone, changed = page.items[:2]
+            await self.guarded_delete(gone.key, gone.revision)
+            await self.guarded_update(changed.key, VALUE, changed.revision)
+            await self.compact(await self.current_revision())
+        return page
+
+
+@pytest.fixture
+async def compacted(pair: Pair):
+    made = Compacted(open_channel((f"http://127.0.0.1:{pair.etcd_port}",), "", "", ""))
+    yield made
+    await made.close()
+
+
+async def found(storage: EtcdStorage, prefix: str) -> dict[str, int]:
+    page = await storage.list(prefix)
+    return {item.key.removeprefix(f"{prefix}pods/"): item.revision for item in page.items}
+
+
+def held(cached: CachedStorage) -> dict[str, int]:
+    return {entry.key: entry.revision for entry in cached.cache("pods").select()}
+
+
+async def test_a_load_whose_revision_is_compacted_between_pages_begins_anew(compacted: Compacted):
+    for index in range(7):
+        await compacted.create(f"/t4/pods/ns/{index}", VALUE)
+    cached = CachedStorage(compacted, "/t4", LeaseManager(compacted, Clock()))
+    await Feed(cached, Clock(), page_size=3).load()
+    assert not compacted.due
+    assert held(cached) == await found(compacted, "/t4/")
+    assert "ns/0" not in held(cached)
+
+
+async def test_what_a_compacted_watch_has_missed_is_found_in_pages(compacted: Compacted):
+    clock = Clock()
+    revisions = [await compacted.create(f"/t5/pods/ns/{index}", VALUE) for index in range(7)]
+    cached = CachedStorage(compacted, "/t5", LeaseManager(compacted, clock))
+    compacted.due = False
+    feed = Feed(cached, clock, page_size=3)
+    await feed.load()
+    events: list[tuple[str, int, bool]] = []
+    cached.cache("pods").listeners.append(
+        lambda event: events.append((event.entry.key, event.entry.revision, event.deleted))
+    )
+    # The watch does not run yet: what happens now is gone from etcd's history before it does.
+    await compacted.guarded_delete("/t5/pods/ns/6", revisions[6])
+    await compacted.guarded_update("/t5/pods/ns/5", VALUE, revisions[5])
+    await compacted.create("/t5/pods/ns/new", VALUE)
+    await compacted.compact(await compacted.current_revision())
+    compacted.due = True
+    task = asyncio.ensure_future(feed.run())
+    try:
+        async with asyncio.timeout(10):
+            while held(cached) != await found(compacted, "/t5/"):
+                await asyncio.sleep(0.01)
+        last = await compacted.create("/t5/pods/ns/last", VALUE)
+        assert await cached.freshness.wait_for(last, 10)
+    finally:
+        task.cancel()
+    assert not compacted.due
+    assert sorted((key, deleted) for key, _, deleted in events) == [
+        ("ns/0", True),
+        ("ns/1", False),
+        ("ns/5", False),
+        ("ns/6", True),
+        ("ns/last", False),
+        ("ns/new", False),
+    ]
+    assert [revision for _, revision, _ in events] == sorted(revision for _, revision, _ in events)
+
+
+async def test_a_page_of_what_cannot_be_read_does_not_end_a_load(storage: EtcdStorage):
+    for index in range(6):
+        await storage.create(f"/t6/pods/ns/{index}", VALUE if index in (0, 5) else b"k8s:enc:aescbc:v1:lost:x")
+    cached = CachedStorage(TransformedStorage(storage, "/t6", {}), "/t6", LeaseManager(storage, Clock()))
+    await Feed(cached, Clock(), page_size=2).load()
+    assert list(held(cached)) == ["ns/0", "ns/5"]
 
 
 async def test_cache_follows_and_reads_its_own_writes(storage: EtcdStorage):
