@@ -6,6 +6,7 @@ a file and a server; a full disk or a server that is away loses events, never a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -14,10 +15,13 @@ import orjson
 from aiohttp import web
 
 from apimachinery.client import kubeconfig
+from apimachinery.errors import APIError
 from apimachinery.objects.times import format_micro_time
 from apiserver.authentication.request_headers import readable
 from apiserver.authentication.user import UserInfo
 from apiserver.endpoints.exchange import Exchange
+from apiserver.endpoints.negotiation import PROTOBUF
+from apiserver.endpoints.yaml_body import decode_yaml
 from apiserver.filters.audit_file import AuditFile, Rotation
 from apiserver.filters.audit_policy import EVERYTHING, AuditPolicy, Scope, read_policy
 from apiserver.filters.audit_webhook import AuditWebhook
@@ -26,6 +30,8 @@ from component.logging import get_logger
 
 _LOG = get_logger("audit")
 _MEGABYTE: Final = 1024 * 1024
+# Larger YAML would hold up others.
+_MOST_DECODED: Final = 64 * 1024
 # Whole patches are content, which level Metadata leaves out.
 _PATCHES: Final = "patch.webhook.admission.k8s.io/"
 
@@ -116,7 +122,7 @@ class Audit:
         }
         if original is not None and exchange.user is not original and stage != "RequestReceived":
             event["impersonatedUser"] = exchange.user.to_dict()
-        sent = _json(exchange.body) if exchange.body else None
+        sent = _sent(exchange) if exchange.body else None
         if info.resource_request:
             event["objectRef"] = _reference(exchange, sent)
         if status is not None:
@@ -169,6 +175,31 @@ def _status(response: web.StreamResponse) -> dict[str, Any]:
     if isinstance(answered, dict) and answered.get("kind") == "Status":
         told.update({key: answered[key] for key in ("status", "message", "reason", "details") if key in answered})
     return told
+
+
+def _sent(exchange: Exchange) -> Any:
+    """Return what a request's body says, however it is written."""
+    raw = exchange.body
+    decode = _DECODERS.get(exchange.request.content_type)
+    if decode is not None and len(raw) <= _MOST_DECODED:
+        try:
+            return decode(raw)
+        except APIError:
+            pass  # the answer tells
+    return _json(raw)
+
+
+def _protobuf(raw: bytes) -> Any:
+    from apiserver.protobuf.decode import decode
+
+    return decode(raw)
+
+
+_DECODERS: Final[dict[str, Callable[[bytes], Any]]] = {
+    PROTOBUF: _protobuf,
+    "application/yaml": decode_yaml,
+    "application/apply-patch+yaml": decode_yaml,
+}
 
 
 def _json(raw: bytes) -> Any:

@@ -36,6 +36,28 @@ def call(api, method, path, obj=None, **headers):
     return status, answered["Audit-Id"]
 
 
+def field(number, payload):
+    return bytes([number << 3 | 2, len(payload)]) + payload
+
+
+@pytest.mark.parametrize(
+    ("media", "body"),
+    [
+        ("application/yaml", b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: from-yaml\n"),
+        (
+            "application/vnd.kubernetes.protobuf",
+            b"k8s\0" + field(1, field(1, b"v1") + field(2, b"ConfigMap")) + field(2, field(1, field(1, b"from-proto"))),
+        ),
+    ],
+)
+def test_what_was_sent_is_told_however_it_was_written(guarded, admin, space, media, body):
+    status, answered, _ = admin.raw("POST", f"{space}/configmaps", body, Content_Type=media)
+    assert status == 201
+    complete = events(guarded, answered["Audit-Id"], 2)[-1]
+    assert complete["objectRef"]["name"] == complete["requestObject"]["metadata"]["name"]
+    assert complete["objectRef"]["name"].startswith("from-")
+
+
 def test_a_write_is_told_at_its_stages_with_what_was_sent_and_answered(guarded, admin, space):
     status, audit_id = call(admin, "POST", f"{space}/configmaps", config_map("a", x="y"), User_Agent="me")
     assert status == 201
