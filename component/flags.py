@@ -71,11 +71,23 @@ def parse_bool(text: str) -> bool:
     raise ValueError(f"invalid boolean {text!r}")
 
 
+def _told(convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A converter whose words reach the person; argparse shows those of this exception only."""
+
+    def converter(text: str) -> Any:
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return converter
+
+
 def _converter(kind: Any) -> Callable[[str], Any]:
     if kind is Duration:
-        return parse_duration
+        return _told(parse_duration)
     if kind is bool:
-        return parse_bool
+        return _told(parse_bool)
     if kind in (int, float, str):
         converter: Callable[[str], Any] = kind
         return converter
@@ -96,7 +108,7 @@ class _Collect(argparse.Action):
         before = getattr(namespace, self.dest) if self.dest in seen else ()
         try:
             parts = tuple(self.converter(part.strip()) for part in str(values).split(",") if part.strip())
-        except ValueError as error:
+        except (ValueError, argparse.ArgumentTypeError) as error:
             parser.error(f"argument {option_string}: {error}")
         setattr(namespace, self.dest, (*before, *parts))
         seen.add(self.dest)
@@ -144,7 +156,7 @@ def _add(parser: argparse.ArgumentParser, field: "dataclasses.Field[Any]", kind:
         action = type("Collect", (_Collect,), {"converter": staticmethod(converter)})
         parser.add_argument(name, action=action, metavar="LIST", **shared)
     elif kind is bool:
-        parser.add_argument(name, type=parse_bool, nargs="?", const=True, metavar="BOOL", **shared)
+        parser.add_argument(name, type=_converter(bool), nargs="?", const=True, metavar="BOOL", **shared)
     else:
         parser.add_argument(
             name,

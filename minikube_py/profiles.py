@@ -82,6 +82,7 @@ class Profile:
     apiserver_ips: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
     force_systemd: bool = False
+    extra_config: tuple[str, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -181,8 +182,8 @@ def load(name: str) -> Profile:
             raise ValueError("unknown format")
         document["ports"] = Ports(**document["ports"])
         document["network"] = Network(**document["network"])
-        for key in ("apiserver_names", "apiserver_ips", "insecure_registries"):
-            document[key] = tuple(document[key])
+        for key in ("apiserver_names", "apiserver_ips", "insecure_registries", "extra_config"):
+            document[key] = tuple(document.get(key, ()))
         return Profile(**document)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Failure(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from minikube_py import extra_config
 from minikube_py.profiles import Profile
 
 CNI_PLUGIN_DIRECTORIES = "/opt/cni/bin,/usr/lib/cni"
@@ -20,7 +21,7 @@ class Program:
 
     Attributes:
         name: As shown by `status` and in the log's file name.
-        argv: The command line for a profile.
+        argv: The command line for a profile, as the launcher would have it.
         stop_seconds: How long it may take to end by itself.
     """
 
@@ -28,6 +29,11 @@ class Program:
     argv: Callable[[Profile], list[str]]
     stop_seconds: int = 5
     environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def command_line(program: Program, profile: Profile) -> list[str]:
+    """A program's command line, with the flags that a person has added or changed."""
+    return extra_config.merged(program.argv(profile), extra_config.flags(profile.extra_config, program.name))
 
 
 def _python(package: str, *flags: str) -> list[str]:

@@ -75,6 +75,9 @@ PROFILE_DAMAGED = Reason(
 PROFILE_CHANGED = Reason(
     "MK_PROFILE_CHANGED", 14, "Run `minikube-py delete -p {name}` first, or start without the changed flag."
 )
+RUNS_OTHERWISE = Reason(
+    "MK_RUNS_OTHERWISE", 14, "Run `minikube-py stop -p {name}`, then the same start again: its programs get new flags."
+)
 BAD_RUNTIME = Reason("MK_BAD_RUNTIME", 14, "Choose one of: {supported}.")
 BAD_DRIVER = Reason("MK_BAD_DRIVER", 14, "Choose one of: {supported}.")
 BAD_CIDR = Reason(

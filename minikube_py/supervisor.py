@@ -5,6 +5,7 @@ is spoken to through a unix socket in the profile's run directory.
 """
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from typing import Any
 
 from linux.files import atomic_write
 from minikube_py.profiles import Profile
-from minikube_py.programs import PROGRAMS, Program
+from minikube_py.programs import PROGRAMS, Program, command_line
 from minikube_py.reasons import SUPERVISOR, Failure
 
 _START_SECONDS = 10.0
@@ -75,15 +76,16 @@ def configuration(profile: Profile) -> str:
     for program in PROGRAMS:
         text += _PROGRAM.format(
             name=program.name,
-            command=" ".join(_quoted(word) for word in program.argv(profile)),
-            environment=",".join(f'{key}="{value}"' for key, value in _environment(program).items()),
+            command=" ".join(_quoted(word) for word in command_line(program, profile)),
+            environment=",".join(f'{key}="{value}"' for key, value in program_environment(program).items()),
             stop_seconds=program.stop_seconds,
             logs=profile.logs,
         )
     return text
 
 
-def _environment(program: Program) -> dict[str, str]:
+def program_environment(program: Program) -> dict[str, str]:
+    """What a program finds in its environment beside the launcher's own."""
     path = os.environ.get("PATH", "")
     system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return {
@@ -98,8 +100,7 @@ def _environment(program: Program) -> dict[str, str]:
 
 def _quoted(word: str) -> str:
     # supervisord expands %(…)s in commands, so a literal percent sign is doubled.
-    word = word.replace("%", "%%")
-    return f'"{word}"' if " " in word else word
+    return shlex.quote(word).replace("%", "%%")
 
 
 def pid(profile: Profile) -> int:

@@ -47,6 +47,22 @@ def test_unsupported_kubernetes_version_is_refused(tmp_path):
     assert "v1.36" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ("apiserver.no-such-flag=1", "apiserver has no flag --no-such-flag"),
+        ("kubelet.node-status-update-frequency=soon", "kubelet"),
+        ("apiserver.event-ttl=soon", "invalid duration 'soon'"),
+        ("apiserver", "is not COMPONENT.FLAG=VALUE"),
+    ],
+)
+def test_flags_that_a_program_does_not_take_are_told_before_anything_is_made(tmp_path, entry, told):
+    result = command(tmp_path, "start", "-p", "e2e-bad", f"--extra-config={entry}")
+    assert result.returncode == 14
+    assert told in result.stderr
+    assert not (tmp_path / "profiles" / "e2e-bad").exists()
+
+
 def test_overlapping_ranges_are_refused(tmp_path):
     result = command(
         tmp_path, "start", "-p", "e2e-bad", "--pod-network-cidr=10.96.0.0/16", "--service-cluster-ip-range=10.96.0.0/12"

@@ -35,6 +35,30 @@ def test_stop_keeps_objects_start_brings_them_back_delete_leaves_nothing():
     wait_for("nothing is left", lambda: not take_census(cluster.profile).left_behind(before), 10)
 
 
+def test_programs_take_further_flags_when_the_cluster_starts_anew(tmp_path):
+    policy, log = tmp_path / "policy.yaml", tmp_path / "audit log"
+    policy.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n")
+    cluster = Cluster.in_scratch(f"e2e-{uuid.uuid4().hex[:6]}")
+    flags = [f"--extra-config=apiserver.audit-policy-file={policy}", f"--extra-config=apiserver.audit-log-path={log}"]
+    try:
+        cluster.run("start", *flags)
+        cluster.kubectl("create", "configmap", "seen")
+        wait_for("it is noted", lambda: '"name":"seen"' in log.read_text())
+        refused = cluster.run("start", "--extra-config=apiserver.v=2", check=False)
+        assert refused.returncode == 14
+        assert "audit-log-path" in refused.stderr
+        cluster.run("stop")
+        cluster.run("start", "--extra-config=scheduler.leader-elect=true")
+        size = log.stat().st_size
+        wait_for(
+            "the scheduler leads",
+            lambda: cluster.kubectl("get", "lease", "kube-scheduler", "-n", "kube-system", check=False).returncode == 0,
+        )
+        assert log.stat().st_size == size
+    finally:
+        cluster.delete()
+
+
 def test_two_clusters_stand_side_by_side(cluster: Cluster, busybox: str):
     second = Cluster.in_scratch(f"e2e-{uuid.uuid4().hex[:6]}")
     try:

@@ -6,14 +6,16 @@ from typing import Any
 import click
 
 from component.version import KUBERNETES_VERSION, MINIKUBE_PY_VERSION
+from minikube_py import extra_config as extra_flags
 from minikube_py import kubeconfig_file, ports, profiles, supervisor
 from minikube_py.cli import profile_option
 from minikube_py.console import Console
 from minikube_py.drivers import registry as drivers
 from minikube_py.profile_lock import profile_lock
 from minikube_py.profiles import Profile
-from minikube_py.reasons import PROFILE_CHANGED, USAGE, Failure
+from minikube_py.reasons import PROFILE_CHANGED, RUNS_OTHERWISE, USAGE, Failure
 from minikube_py.runtimes import registry as runtimes
+from minikube_py.steps.check_extra_config import check_extra_config
 from minikube_py.steps.check_host import check_host, demand_root
 from minikube_py.steps.interface import StartContext
 from minikube_py.steps.registry import STEPS
@@ -38,6 +40,12 @@ from minikube_py.steps.wait_ready import ApiProbe
 @click.option("--storage-runroot", default="", help="The image store's state of this boot.")
 @click.option("--insecure-registry", multiple=True, metavar="HOST[:PORT]", help="A registry without TLS.")
 @click.option(
+    "--extra-config",
+    multiple=True,
+    metavar="COMPONENT.FLAG=VALUE",
+    help="A flag of apiserver, controller-manager, scheduler, kubelet, kube-proxy or etcd; may be repeated.",
+)
+@click.option(
     "--wait-timeout", type=float, default=360.0, show_default=True, help="Seconds to wait until it is usable."
 )
 @click.option("--keep-context", is_flag=True, help="Leave kubectl's current context as it is.")
@@ -57,6 +65,7 @@ def command(  # noqa: PLR0913 - one parameter a flag
     storage_root: str,
     storage_runroot: str,
     insecure_registry: tuple[str, ...],
+    extra_config: tuple[str, ...],
     wait_timeout: float,
     *,
     force_systemd: bool,
@@ -73,6 +82,7 @@ def command(  # noqa: PLR0913 - one parameter a flag
     \b
     minikube-py start --container-runtime=cri-o
     minikube-py start -p second                    another cluster beside it
+    minikube-py start --extra-config=apiserver.audit-log-path=/var/log/audit.log
     """
     wishes = {
         "container_runtime": runtimes.checked(container_runtime),
@@ -83,6 +93,7 @@ def command(  # noqa: PLR0913 - one parameter a flag
         "storage_runroot": storage_runroot,
         "force_systemd": force_systemd,
     }
+    more_flags = extra_flags.checked(extra_config)
     demand_root("start")
     console = Console()
     with profile_lock(profile_name):
@@ -90,6 +101,7 @@ def command(  # noqa: PLR0913 - one parameter a flag
             profile = profiles.load(profile_name)
             _demand_unchanged(profile, {**wishes, "ports.apiserver": apiserver_port or 0})
             if is_up(profile):
+                _demand_running_with(profile, more_flags)
                 kubeconfig_file.merge(profile, make_current=not keep_context)
                 console.say("done", f'The cluster "{profile.name}" is running already; nothing was changed.')
                 return
@@ -102,10 +114,13 @@ def command(  # noqa: PLR0913 - one parameter a flag
                 apiserver_names=apiserver_names,
                 apiserver_ips=apiserver_ips,
                 insecure_registries=insecure_registry,
+                extra_config=more_flags,
             )
             chosen: dict[str, Any] = {key: value for key, value in wishes.items() if value}
             profile = dataclasses.replace(profile, **chosen)
-            check_host(StartContext(profile=profile, console=Console(quiet=True), force=force))
+            quiet = StartContext(profile=profile, console=Console(quiet=True), force=force)
+            check_host(quiet)
+            check_extra_config(quiet)
             network = profiles.claim_network(profile_name, pod_network_cidr, service_cluster_ip_range)
             try:
                 profile = dataclasses.replace(
@@ -118,6 +133,11 @@ def command(  # noqa: PLR0913 - one parameter a flag
         else:
             profile = profiles.load(profile_name)
             profiles.claim_network(profile_name)
+            if more_flags and more_flags != profile.extra_config:
+                if supervisor.pid(profile):
+                    _demand_running_with(profile, more_flags)
+                profile = dataclasses.replace(profile, extra_config=more_flags)
+                profile.save()
             if not supervisor.pid(profile):
                 supervisor.end_strays(profile)
                 ports.demand_free(profile.ports.apiserver, "--apiserver-port")
@@ -159,6 +179,12 @@ def _demand_unchanged(profile: Profile, wishes: dict[str, object]) -> None:
             raise Failure(
                 PROFILE_CHANGED, f'the cluster "{profile.name}" was made with {flag}={value}', name=profile.name
             )
+
+
+def _demand_running_with(profile: Profile, wanted: tuple[str, ...]) -> None:
+    if wanted and wanted != profile.extra_config:
+        told = " ".join(f"--extra-config={entry}" for entry in profile.extra_config) or "no --extra-config"
+        raise Failure(RUNS_OTHERWISE, f'the cluster "{profile.name}" runs with {told}', name=profile.name)
 
 
 def is_up(profile: Profile) -> bool:

@@ -1,6 +1,7 @@
 """The steps of `start`, in order."""
 
 from minikube_py import kubeconfig_file, supervisor
+from minikube_py.steps.check_extra_config import check_extra_config
 from minikube_py.steps.check_host import check_host
 from minikube_py.steps.install_packages import install_packages
 from minikube_py.steps.interface import StartContext, Step
@@ -23,6 +24,7 @@ def _write_kubeconfig(context: StartContext) -> None:
 STEPS: tuple[Step, ...] = (
     Step("", check_host),
     Step("", install_packages),
+    Step("", check_extra_config),
     Step("", mount_propagation),
     Step("Writing certificates and configuration ...", write_configuration),
     Step("Setting up the network ...", network),
