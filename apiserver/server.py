@@ -39,7 +39,8 @@ from apiserver.flowcontrol.dispatcher import Dispatcher
 from apiserver.flowcontrol.keeper import Keeper
 from apiserver.metrics import Metrics
 from apiserver.options import Options
-from apiserver.registry.bootstrap import BootstrapObjects
+from apiserver.post_start_hooks import NAMES, PostStartHooks
+from apiserver.registry.bootstrap import BOOTSTRAP_HOOKS, BootstrapObjects
 from apiserver.registry.client import LoopbackClient
 from apiserver.registry.core.ip_address_repair import IPAddressRepair
 from apiserver.registry.core.ip_addresses import IPAddresses
@@ -111,6 +112,8 @@ class Server:
             now=self._now,
         )
         self.port = options.secure_port
+        self._feed = Feed(self.cached, self._clock)
+        self._hooks = self._add_checks()
         self._roles_ready = False
         self._stopping = False
 
@@ -137,13 +140,11 @@ class Server:
         )
         self.registry.on_remove(lambda resource: self._end_watches(resource.api_version, resource.kind))
         chain = FilterChain(self.services, self.authenticator, self.metrics, documents.answer, aggregator, self._flow)
-        feed = Feed(self.cached, self._clock)
-        self._add_checks()
         try:
-            await feed.load()
+            await self._feed.load()
             self._rules.follow(lambda name: self.registry.store(name).cache, self.loopback)
             async with Tasks() as tasks:
-                tasks.spawn(feed.run, name="etcd watch", restart=True)
+                tasks.spawn(self._feed.run, name="etcd watch", restart=True)
                 await self._establish(tasks, aggregator)
                 await self._serve(chain, tasks)
         finally:
@@ -171,12 +172,14 @@ class Server:
         if chain.audit is not None and chain.audit.webhook is not None:
             tasks.spawn(chain.audit.webhook.run, name="audit webhook", restart=True)
         tasks.spawn(self._bootstrap, name="bootstrap roles", restart=True)
-        tasks.spawn(self._bootstrap_objects().run, name="bootstrap objects", restart=True)
+        self._hooks.done_when("rbac/bootstrap-roles", lambda: self._roles_ready)
+        self._keep_objects(tasks)
         self._repair_addresses(tasks)
         if self._reloader is not None:
             tasks.spawn(self._reloader.run, name="encryption configuration", restart=True)
         if self._flow_keeper is not None:
             tasks.spawn(self._flow_keeper.run, name="flow schemas", restart=True)
+            self._hooks.started("priority-and-fairness-config-consumer", "priority-and-fairness-filter")
         interval = float(self._options.etcd_compaction_interval)
         if interval > 0:
             tasks.spawn(
@@ -258,18 +261,26 @@ class Server:
         tasks.spawn(availability.run, name="extension servers", restart=True)
         statuses = PolicyStatuses(self.registry.lister, self.loopback)
         tasks.spawn(statuses.run, name="policy statuses", restart=True)
+        self._hooks.done_when("crd-informer-synced", lambda: establisher.synced)
+        self._hooks.started(
+            "start-apiextensions-controllers",
+            "start-cluster-authentication-info-controller",
+            "apiservice-status-local-available-controller",
+            "apiservice-status-remote-available-controller",
+            "apiservice-registration-controller",
+        )
 
     async def _bootstrap(self) -> None:
         await ensure_bootstrap(self.loopback)
         await self.cached.ensure_fresh()  # the authorizer reads from the cache
         self._roles_ready = True
 
-    def _bootstrap_objects(self) -> BootstrapObjects:
+    def _keep_objects(self, tasks: Tasks) -> None:
         options = self._options
         address = options.advertise_address
         if not address and options.bind_address[0] not in ("0.0.0.0", "::"):
             address = options.bind_address[-1]
-        return BootstrapObjects(
+        objects = BootstrapObjects(
             self.loopback,
             self._clock,
             address=address,
@@ -277,6 +288,9 @@ class Server:
             service_ip=ServiceRange(options.service_cluster_ip_range[0]).first,
             cidrs=options.service_cluster_ip_range,
         )
+        tasks.spawn(objects.run, name="bootstrap objects", restart=True)
+        for hook in BOOTSTRAP_HOOKS:
+            self._hooks.done_when(hook, partial(objects.finished.__contains__, hook))
 
     def _repair_addresses(self, tasks: Tasks) -> None:
         recorder = EventRecorder(self.loopback, "ipallocator-repair-controller", clock=self._clock)
@@ -284,21 +298,22 @@ class Server:
         repair = IPAddressRepair(self.registry.lister, self._rules.families, addresses, recorder, self._clock)
         tasks.spawn(recorder.run, name="events", restart=True)
         tasks.spawn(repair.run, name="cluster IP repair", restart=True)
+        self._hooks.done_when("start-service-ip-repair-controllers", lambda: repair.mended)
 
     def _end_watches(self, api_version: str, kind: str) -> None:
         from apiserver.storage.cache.entry import header
 
         self.watches.end_resource(header(api_version, kind))
 
-    def _add_checks(self) -> None:
+    def _add_checks(self) -> PostStartHooks:
         self.health.add("ping", lambda: "")
-        self.health.add("etcd", lambda: "" if self.cached.revision else "not connected")
         self.health.add("log", lambda: "")
-        self.health.add(
-            "poststarthook/rbac/bootstrap-roles", lambda: "" if self._roles_ready else "not finished", only_ready=True
-        )
-        self.health.add("shutdown", lambda: "process is shutting down" if self._stopping else "", only_ready=True)
+        self.health.add("etcd", lambda: "" if self._feed.connected else "not connected")
         self.health.add("informer-sync", lambda: "" if self.cached.revision else "not synced", only_ready=True)
+        fair = self._flow_keeper is not None
+        hooks = PostStartHooks(self.health, (name for name in NAMES if fair or "fairness" not in name))
+        self.health.add("shutdown", lambda: "process is shutting down" if self._stopping else "", only_ready=True)
+        return hooks
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:

@@ -46,6 +46,8 @@ class Establisher:
         self._served: dict[str, tuple[str, list[Resource]]] = {}
         self._waiting: dict[str, None] = {}
         self._wake = asyncio.Event()
+        self.synced = False
+        """Whether each definition there was at the start has been looked at."""
         self._hook_definitions()
         self._crds.on_touch(self._touched)
 
@@ -109,6 +111,7 @@ class Establisher:
         for crd in self._crds.list():
             self._touched(crd["metadata"]["name"])
         pause = 0.0
+        self.synced = not self._waiting
         try:
             while True:
                 # What failed is tried again after a while; what is new comes at once.
@@ -118,6 +121,7 @@ class Establisher:
                 names, self._waiting = list(self._waiting), {}
                 failed = [name for name in names if not await self._attempt(name)]
                 self._waiting.update(dict.fromkeys(failed))
+                self.synced = True
                 pause = min(max(pause * 2, _RETRY), _LONGEST_RETRY) if failed else 0.0
         finally:
             await self._webhooks.close()

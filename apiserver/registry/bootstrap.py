@@ -22,6 +22,12 @@ _PRIORITY_CLASSES = {
     "system-node-critical": (2000001000, "node"),
 }
 _EVERY_SECONDS = 10.0
+_NAMESPACES_HOOK = "start-system-namespaces-controller"
+_CLASSES_HOOK = "scheduling/bootstrap-system-priority-classes"
+_SERVICE_HOOK = "bootstrap-controller"
+_CIDR_HOOK = "start-kubernetes-service-cidr-controller"
+BOOTSTRAP_HOOKS = (_NAMESPACES_HOOK, _CLASSES_HOOK, _SERVICE_HOOK, _CIDR_HOOK)
+"""Upstream's post-start hooks that stand for these objects."""
 
 
 class BootstrapObjects:
@@ -37,6 +43,8 @@ class BootstrapObjects:
         self._port = port
         self._service_ip = service_ip
         self._cidrs = cidrs
+        self.finished: set[str] = set()
+        """Those of `BOOTSTRAP_HOOKS` whose objects have been made."""
 
     async def run(self) -> None:
         """Keep the objects for ever."""
@@ -53,14 +61,18 @@ class BootstrapObjects:
         """Make what is missing, mend what differs."""
         for name in _NAMESPACES:
             await self._ensure("namespaces", {"metadata": {"name": name}}, None)
+        self.finished.add(_NAMESPACES_HOOK)
         for name, (value, scope) in _PRIORITY_CLASSES.items():
             await self._ensure("priorityclasses.scheduling.k8s.io", _priority_class(name, value, scope), None)
+        self.finished.add(_CLASSES_HOOK)
         await self._ensure("servicecidrs.networking.k8s.io", self._service_cidr(), None)
         await self._ensure("services", self._service(), "default")
         if self._address:
             await self._ensure("endpoints", self._endpoints(), "default", part="subsets")
             await self._ensure("endpointslices.discovery.k8s.io", self._slice(), "default", part="endpoints")
+        self.finished.add(_SERVICE_HOOK)
         await self._ready_cidr()
+        self.finished.add(_CIDR_HOOK)
 
     async def _ensure(self, resource: str, wanted: Obj, namespace: str | None, *, part: str = "") -> None:
         name = wanted["metadata"]["name"]

@@ -136,7 +136,7 @@ class EtcdStorage:
         raise KeyChangedError(KeyValue(key, found[0].value, found[0].mod_revision) if found else None)
 
     async def watch(self, prefix: str, revision: int) -> AsyncIterator[ChangeBatch]:
-        """Yield changes from `revision` on, for ever."""
+        """Yield changes from `revision` on, for ever; first none, when the watch has begun."""
         raw = prefix.encode()
         create = rpc.WatchCreateRequest(
             key=raw, range_end=_range_end(raw), start_revision=revision, progress_notify=True
@@ -158,8 +158,8 @@ class EtcdStorage:
                 ]
                 if changes:
                     yield ChangeBatch(changes, changes[-1].revision)
-                elif not answer.created:
-                    yield ChangeBatch([], answer.header.revision)
+                else:
+                    yield ChangeBatch([], revision - 1 if answer.created else answer.header.revision)
         except grpc.aio.AioRpcError as error:
             raise _mapped(error) from error
         except asyncio.InvalidStateError as error:

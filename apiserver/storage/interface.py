@@ -61,7 +61,10 @@ class Storage(Protocol):
         """Delete a key last written at `revision` and return the revision of the deletion; `KeyChangedError`."""
 
     def watch(self, prefix: str, revision: int) -> AsyncIterator[ChangeBatch]:
-        """Yield changes from `revision` on, for ever; `RevisionCompactedError`, `StorageUnavailableError` end it."""
+        """Yield changes from `revision` on, for ever; first none, when the watch has begun.
+
+        `RevisionCompactedError`, `StorageUnavailableError` end it.
+        """
 
     def is_stale(self, key: str) -> bool:
         """Whether a key's value would be kept in another form if it were written now."""

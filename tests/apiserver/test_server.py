@@ -9,9 +9,14 @@ import time
 
 import pytest
 
+from apiserver.post_start_hooks import NAMES
 from tests.apiserver.conftest import Api, Pair, config_map, until
 
 pytestmark = pytest.mark.live
+
+
+def checks(api: Api, endpoint: str) -> list[str]:
+    return api.raw("GET", f"/{endpoint}?verbose")[2].decode().splitlines()
 
 
 @pytest.fixture
@@ -68,10 +73,14 @@ def test_etcd_may_go_away_for_a_while(own: Pair):
     own.etcd.kill()
     own.etcd.wait()
     assert api.json("GET", f"{space}/serviceaccounts/default")[0] == 200
+    until(lambda: "[-]etcd failed: reason withheld" in checks(api, "livez"))
+    assert api.raw("GET", "/livez")[0] == 500
+    assert api.raw("GET", "/livez?exclude=etcd")[0] == 200
     own.start_etcd()
     status, made = api.json("POST", f"{space}/configmaps", config_map("a"))
     assert status == 201, made
     assert api.json("GET", f"{space}/configmaps/a")[0] == 200
+    assert "[+]etcd ok" in checks(api, "livez")
 
 
 def test_secrets_are_encrypted_at_rest(tmp_path):
@@ -142,6 +151,30 @@ def test_a_stop_ends_watches_cleanly_and_soon(own: Pair):
             watch.next()
         assert own.server.wait(5) == 0
         assert time.monotonic() - started < 2
+
+
+def test_health_names_what_is_done_after_the_start_as_upstream(own: Pair):
+    api = Api(own)
+    hooks = [f"[+]poststarthook/{name} ok" for name in NAMES]
+    for endpoint in ("livez", "healthz"):
+        assert checks(api, endpoint) == ["[+]ping ok", "[+]log ok", "[+]etcd ok", *hooks, f"{endpoint} check passed"]
+    whole = ["[+]ping ok", "[+]log ok", "[+]etcd ok", "[+]informer-sync ok", *hooks, "[+]shutdown ok"]
+    assert checks(api, "readyz") == [*whole, "readyz check passed"]
+    # They are made of what they stand for.
+    assert api.json("GET", "/apis/scheduling.k8s.io/v1/priorityclasses/system-node-critical")[0] == 200
+    assert api.json("GET", "/api/v1/namespaces/default/services/kubernetes")[0] == 200
+    one = api.raw("GET", "/readyz/poststarthook/rbac/bootstrap-roles")
+    assert (one[0], one[2]) == (200, b"ok")
+
+
+def test_a_server_without_fair_queues_does_not_name_them(tmp_path):
+    pair = Pair(tmp_path, "--enable-priority-and-fairness=false")
+    try:
+        pair.start()
+        pair.wait_ready()
+        assert not [line for line in checks(Api(pair), "livez") if "fairness" in line]
+    finally:
+        pair.stop()
 
 
 def test_readiness_fails_before_a_stop(tmp_path):

@@ -126,6 +126,8 @@ class IPAddressRepair:
         self._clock = clock
         self._wake = asyncio.Event()
         self._wake.set()
+        self.mended = False
+        """Whether everything has been looked at once."""
         listers(IP_ADDRESSES).on_touch(self._touched)
 
     def _touched(self, address: str) -> None:
@@ -150,6 +152,7 @@ class IPAddressRepair:
             self._wake.clear()
             try:
                 await self.mend()
+                self.mended = True
             except (APIError, StorageError) as error:
                 _LOG.warning("Cluster IPs are not all mended, trying again", error=str(error))
                 await self._clock.sleep(_AGAIN_SECONDS)

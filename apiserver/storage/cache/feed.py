@@ -34,6 +34,8 @@ class Feed:
         self._cached = cached
         self._clock = clock
         self._page_size = page_size
+        self.connected = False
+        """Whether etcd tells what happens."""
 
     async def load(self) -> None:
         """Fill the caches; waits for etcd as long as it takes."""
@@ -84,8 +86,10 @@ class Feed:
             try:
                 await self._follow()
             except RevisionCompactedError:
+                self.connected = False
                 await self._catch_up()
             except StorageUnavailableError as error:
+                self.connected = False
                 _LOG.warning("lost the watch on etcd, resuming", error=str(error))
             if cached.revision > before:
                 delay = _FIRST_RETRY
@@ -95,6 +99,7 @@ class Feed:
     async def _follow(self) -> None:
         cached = self._cached
         async for batch in cached.storage.watch(cached.prefix, cached.revision + 1):
+            self.connected = True
             for change in batch.changes:
                 cache, key = cached.locate(change.key)
                 cache.apply(key, change.value, change.revision)
