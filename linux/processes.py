@@ -81,6 +81,13 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def command_line(pid: int) -> str:
+    """The words of a process' command line; nothing where it has gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+    return ""
+
+
 def kill_tree(pid: int, number: int = signal.SIGKILL) -> None:
     """Send a signal to a process and all its descendants, parents first so that they make no new ones."""
     todo = [pid]

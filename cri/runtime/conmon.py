@@ -14,6 +14,7 @@ import select
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -23,6 +24,8 @@ from linux import processes
 
 _STARTED_BY = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CREATE_TIMEOUT = 240.0
+_LOOK_SECONDS = 1.0
+_GONE_SECONDS = 3.0
 _RESIZE, _REOPEN = 1, 2
 
 
@@ -108,7 +111,7 @@ def create(conmon: str, job: Job) -> int:
             if code != 0:
                 words.seek(0)
                 raise errors.Internal(_why(code, words.read().decode("utf-8", "replace"), job))
-        answer = _read_line(ours, CREATE_TIMEOUT)
+        answer = _read_line(ours, CREATE_TIMEOUT, lambda: _runtime_works(job))
     finally:
         ours.close()
     pid = int(answer.get("pid", -1))
@@ -126,13 +129,35 @@ def _why(code: int, words: str, job: Job) -> str:
     return f"conmon failed with exit code {code}: {last} (log {job.log_path})"
 
 
-def _read_line(connection: socket.socket, timeout: float) -> dict[str, Any]:
-    deadline = time.monotonic() + timeout
+def _runtime_works(job: Job) -> bool:
+    """Whether the OCI runtime is at work, or may be: it names the container on its command line.
+
+    So does the container's own first process under crun, until it is started.
+    """
+    pid, first = monitor(job.bundle), 0
+    with contextlib.suppress(OSError, ValueError):
+        first = int((job.bundle / "pidfile").read_text())
+    below = processes.children(pid) if pid else []
+    return not pid or any(job.container_id in processes.command_line(child) for child in below if child != first)
+
+
+def _read_line(connection: socket.socket, timeout: float, works: Callable[[], bool]) -> dict[str, Any]:
+    """Read conmon's answer.
+
+    conmon reads what a failing OCI runtime says to the end, which doesn't come while the container's first process
+    (whose output it is as well) lives on; so this looks after the runtime itself.
+    """
+    begun = seen = time.monotonic()
     data = b""
     while b"\n" not in data:
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([connection], [], [], left)[0]:
-            raise errors.DeadlineExceeded("the OCI runtime did not create the container in time")
+        if not select.select([connection], [], [], _LOOK_SECONDS)[0]:
+            now = time.monotonic()
+            seen = now if works() else seen
+            if now - begun > timeout:
+                raise errors.DeadlineExceeded("the OCI runtime did not create the container in time")
+            if now - seen > _GONE_SECONDS:
+                raise errors.Internal("the OCI runtime ended before the container was ready")
+            continue
         piece = connection.recv(65536)
         if not piece:
             break

@@ -126,8 +126,9 @@ def broken(own_service: Service, tmp_path: Path) -> Callable[[str], str]:
         ("echo out of luck >&2; exit 1", "out of luck"),
         ("kill -9 $$", "the OCI runtime"),
         ("exit 0", "the OCI runtime"),
+        ('"$REAL" "$@"; exit 1', "the OCI runtime ended"),
     ],
-    ids=["refuses", "is killed", "does nothing"],
+    ids=["refuses", "is killed", "does nothing", "fails when it is done"],
 )
 def test_a_broken_runtime_leaves_nothing(
     own_service: Service, broken: Callable[[str], str], script: str, words: str
