@@ -103,7 +103,7 @@ async def test_a_pod_lives_on_containerd(containerd_node):
     assert found["status"]["containerStatuses"][0]["containerID"].startswith("containerd://")
     facts = await api.get("nodes", "livenode")
     assert facts["status"]["nodeInfo"]["containerRuntimeVersion"].startswith("containerd://")
-    assert await logs(api, "one") == "hello\n"
+    assert await logs(api, "one", 1) == "hello\n"
     assert _kubectl(node, "exec", "one", "--", "cat", "/d/f") == "v"
     assert _kubectl(node, "exec", "-i", "one", "--", "cat", stdin="through and back") == "through and back"
     await api.delete("pods", "one", "default")
