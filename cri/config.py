@@ -68,7 +68,7 @@ class Config:
     no_pivot: bool = False
     shm_size: int = 64 << 20
     default_cgroup_parent: str = "/minikube-py"
-    cgroup_favor_dynmods: bool = True
+    cgroup_favor_dynmods: bool = False
     runtimes: tuple[RuntimeEntry, ...] = ()
     image_volumes: str = "mkdir"
     registries_conf: str = ""

@@ -36,6 +36,8 @@ def test_the_hosts_hierarchy_keeps_its_options() -> None:
         found = [m for m in mounts.mountinfo() if m.kind == "cgroup2" and m.path in places]
         return [(m.options, set(m.super_options.split(",")) - {cgroup_latency.OPTION}) for m in found]
 
+    if not any(cgroup_latency.OPTION in m.super_options for m in mounts.mountinfo() if m.path in places):
+        pytest.skip("this host is without the option, which it would keep")
     before = options()
     first = cgroup_latency.favor_changes()
     assert cgroup_latency.favor_changes() == first
