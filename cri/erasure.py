@@ -36,7 +36,7 @@ def _process(parts: Parts, owner: Container | Sandbox, cgroup_path: str, *, half
     except errors.CRIError as error:
         _log.warning("The OCI runtime could not delete a container", container=owner.name, cause=str(error))
     conmon.kill_monitor(owner.directory)
-    path = file_system_path(parts.host, cgroup_path)
+    path = file_system_path(cgroup_path)
     try:
         if parts.cgroups.exists(path):
             parts.cgroups.remove_tree(path)

@@ -105,7 +105,7 @@ def _kernel_counted_kills(parts: Parts, container: Container) -> bool:
     The container's own group tells, unless systemd has removed it together with its last process: the pod's group, on
     version 2, counts for those below it as well.
     """
-    own = oom_kills.count(parts.cgroups, file_system_path(parts.host, container.cgroup_path))
+    own = oom_kills.count(parts.cgroups, file_system_path(container.cgroup_path))
     sandbox = parts.store.sandboxes.find(container.sandbox_id)
     if sandbox is None or parts.cgroups.version == 1:
         return own > 0

@@ -45,7 +45,7 @@ def fill_memory(usage: api_pb2.MemoryUsage, stats: Usage, now: int) -> None:
 def fill(parts: Parts, container: Container, target: api_pb2.ContainerStats) -> None:
     """Fill in what a container uses, in place, as messages within messages are copied otherwise; blocks."""
     now = time.time_ns()
-    path = file_system_path(parts.host, container.cgroup_path)
+    path = file_system_path(container.cgroup_path)
     stats = parts.cgroups.usage(path)
     used, inodes = layer_size(parts, container)
     config = container.config

@@ -64,7 +64,7 @@ def _metrics(sources: Sources, base: tuple[str, ...], *, pod: bool) -> list[api_
 
 
 def _sources(parts: Parts, container: Container) -> Sources:
-    path = file_system_path(parts.host, container.cgroup_path)
+    path = file_system_path(container.cgroup_path)
     pids = parts.cgroups.pids(path)
     used, _ = container_stats.layer_size(parts, container)
     return Sources(

@@ -22,7 +22,7 @@ async def remove(parts: Parts, container: Container) -> None:
     await parts.blocking(erasure.container, parts, container)
     parts.exits.forget(container.id)
     sandbox = parts.store.sandboxes.find(container.sandbox_id)
-    container_stats.forget(parts, container.id, file_system_path(parts.host, container.cgroup_path))
+    container_stats.forget(parts, container.id, file_system_path(container.cgroup_path))
     parts.store.containers.remove(container)
     if sandbox is not None:
         transitions.publish(parts, events.DELETED, sandbox, container.id)

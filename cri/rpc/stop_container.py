@@ -54,4 +54,4 @@ def kill_all(parts: Parts, container: Container) -> None:
     if container.pid:
         parts.exits.signal(container.id, signal.SIGKILL)
     if container.config.linux.security_context.namespace_options.pid != api_pb2.CONTAINER:
-        parts.cgroups.kill(file_system_path(parts.host, container.cgroup_path))
+        parts.cgroups.kill(file_system_path(container.cgroup_path))

@@ -30,9 +30,12 @@ def cgroups_path(host: HostFacts, parent: str, object_id: str) -> str:
     return posixpath.join("/", parent.strip("/"), f"{PREFIX}-{object_id}")
 
 
-def file_system_path(host: HostFacts, path: str) -> str:
-    """Where the kernel shows that cgroup below a hierarchy's root."""
-    if not host.systemd_cgroups:
+def file_system_path(path: str) -> str:
+    """Where the kernel shows that cgroup below a hierarchy's root.
+
+    The path's own form tells the driver that made it: the one configured now may be another.
+    """
+    if not path or path.startswith("/"):
         return path
     slice_name, prefix, object_id = path.split(":", 2)
     return posixpath.join("/", expand_slice(slice_name), f"{prefix}-{object_id}.scope")

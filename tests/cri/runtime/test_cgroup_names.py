@@ -12,14 +12,14 @@ def host(*, systemd: bool) -> HostFacts:
 def test_cgroupfs_paths() -> None:
     path = cgroup_names.cgroups_path(host(systemd=False), "/kubepods/podx/", "id")
     assert path == "/kubepods/podx/crio-id"
-    assert cgroup_names.file_system_path(host(systemd=False), path) == path
+    assert cgroup_names.file_system_path(path) == path
 
 
 def test_systemd_paths() -> None:
     path = cgroup_names.cgroups_path(host(systemd=True), "/kubepods.slice/kubepods-podx.slice", "id")
     assert path == "kubepods-podx.slice:crio:id"
     expected = "/kubepods.slice/kubepods-podx.slice/crio-id.scope"
-    assert cgroup_names.file_system_path(host(systemd=True), path) == expected
+    assert cgroup_names.file_system_path(path) == expected
 
 
 @pytest.mark.parametrize(
