@@ -129,7 +129,7 @@ def _make(parts: Parts, handler: Handler, sandbox: Sandbox, container: Container
         sources = (container.rootfs, str(sandbox.directory / "shm"), *(bind.source for bind in facts.binds))
         for path in sources:
             idmapped_mounts.make_accessible(path)
-    _make_working_directory(container, facts)
+    _check_working_directory(config, facts.image)
     spec = build.build(facts)
     (container.directory / "config.json").write_text(json.dumps(spec))
     files.make_log_directory(os.path.dirname(container.log_path))
@@ -358,8 +358,8 @@ def _limits(entries: tuple[str, ...]) -> dict[str, tuple[int, int]]:
     return result
 
 
-def _make_working_directory(container: Container, facts: build.Facts) -> None:
-    """The OCI runtimes want the start directory to exist; an image may name one that it lacks."""
-    directory = process.working_directory(container.config, facts.image)
+def _check_working_directory(config: api_pb2.ContainerConfig, image: dict[str, Any]) -> None:
+    """Refuse what the OCI runtimes would take for a place in their own; one that is missing they make."""
+    directory = process.working_directory(config, image)
     if not directory.startswith("/"):
         raise errors.InvalidArgument(f"working directory {directory!r} is not an absolute path")

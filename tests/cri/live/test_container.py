@@ -43,6 +43,7 @@ def test_arguments_environment_and_directory_come_from_image_and_container(servi
         out = pod.output("pwd; echo $FROM_IMAGE $MINE; echo $HOSTNAME", envs=envs)
         assert out == f"/data\nno x y\n{pod.name}\n"
         assert pod.output("pwd", working_dir="/tmp") == "/tmp\n"
+        assert pod.output("pwd", working_dir="/not/in/the/image") == "/not/in/the/image\n"
         container = pod.create(name="cmd", image="localhost/user:uid")  # the image's own command
         container.start()
         container.wait()
